@@ -74,7 +74,7 @@ def test_a_count_of_the_page_alone_ends_the_list_with_its_links(server: Server, 
     ("script", "asked", "warning"),
     [
         ([{"count": 9, "_embedded": {"calls": calls(0, 1)}}, {"count": 9, "_embedded": {"calls": []}}], 2, "9 records"),
-        ([{"count": 9, "_embedded": {"calls": calls(0, 1)}, "_links": LINKS["short"](2)}], 2, "came before"),
+        ([{"count": 9, "_embedded": {"calls": calls(0, 1)}, "_links": LINKS["short"](2)}], 2, "seen before"),
     ],
     ids=["the rest is missing", "the offset is ignored"],
 )

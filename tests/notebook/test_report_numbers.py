@@ -309,7 +309,7 @@ def test_few_cases_break_no_rule() -> None:
     ("rule", "told"),
     [("poor", "not a rule"), ("best>3%", "no metric 'best' to set a limit to"), ("poor>3", "write it like poor > 3%"),
      ("mos_p5<3%", "is not a share"), ("poor>>3%", "not a rule"), ("poor>3% by country", "check` judges by group"),
-     ("ghost>3%", "does not tell ghost_ratio"), ("mos_p7<3", "does not tell p7\\(mos\\)")],
+     ("ghost>3%", "does not contain ghost_ratio"), ("mos_p7<3", "does not contain p7\\(mos\\)")],
 )  # fmt: skip
 def test_bad_rules_are_told(rule: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):

@@ -257,7 +257,7 @@ def test_the_application_has_to_be_known(tmp_path: Path) -> None:
         ("delta://{root}", "holds an export"),
         ("delta://{root}/lake", "lies in .*, or around it"),
         ("delta://{root}/..", "lies in .*, or around it"),
-        ("delta://{root}/../50%", "takes no folder with '%' in its path"),
+        ("delta://{root}/../50%", "does not accept '%' in a path"),
     ],
 )
 def test_no_place_for_tables(tmp_path: Path, target: str, message: str) -> None:
