@@ -17,6 +17,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
 from typing import IO, Any
 
+import pyarrow as pa
+
 from conv_analytics.child_process import is_interpreter, own_session
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.errors import DatasetError, redact
@@ -34,9 +36,10 @@ _LOOK_S = 0.02
 #: Characters of the process's standard error that are shown when it has died.
 _SHOWN = 400
 
-#: Memory that was freed goes back to the system, where the variables do not say otherwise already. Arrow's own pool and
-#: an arena per thread would keep a third more than is ever used at once, and save hardly any time.
-_SMALL = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
+#: Allocators of Arrow's memory, best first, as far as its wheel has them. With jemalloc the process hardly grows
+#: between one million events and five, and takes a sixth less time. The C library's keeps holes between small blocks,
+#: and mimalloc, which is Arrow's own choice, a fifth more than is ever used at once.
+_ALLOCATORS = ("jemalloc", "system")
 
 #: Arrow imports pandas where it can, which takes longer than all the rest, and the conversion does without.
 _CODE = """\
@@ -51,6 +54,16 @@ from conv_analytics.exporter.conversion_worker import main
 sys.meta_path.remove(WithoutPandas)
 main()
 """
+
+
+def _allocators() -> dict[str, str]:
+    """Environment variables that make the process give back the memory that it no longer uses.
+
+    The C library's allocator has an arena per thread otherwise, each with holes of its own.
+    """
+    available = pa.supported_memory_backends()
+    pool = next(name for name in _ALLOCATORS if name in available)
+    return {"ARROW_DEFAULT_MEMORY_POOL": pool, "MALLOC_ARENA_MAX": "1"}
 
 
 class ConversionProcess:
@@ -142,7 +155,7 @@ class ConversionProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=_SMALL | os.environ,
+                env=_allocators() | os.environ,
                 **own_session(),
             )
             self._send(self._task)

@@ -104,6 +104,25 @@ def test_what_is_written_is_the_same(world: Sandbox, tmp_path: Path, monkeypatch
     assert {finding.where for finding in verify(tmp_path / "2") if finding.level is not Level.OK} <= {"events"}
 
 
+@pytest.mark.parametrize("own", [None, "system"])
+def test_the_process_has_an_allocator_that_gives_memory_back(
+    small: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str | None
+) -> None:
+    monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL", raising=False)
+    if own is not None:
+        monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", own)
+    variables: set[str] = set()
+
+    def look(event: object) -> None:
+        if isinstance(event, BatchConverted):
+            (pid,) = conversion_processes(os.getpid())
+            variables.update(Path(f"/proc/{pid}/environ").read_text().split("\0"))
+
+    export(client_of(small), tmp_path, rate=0, progress=False, on_event=look, processes=2)
+    usual = "jemalloc" if "jemalloc" in pa.supported_memory_backends() else "system"
+    assert variables >= {f"ARROW_DEFAULT_MEMORY_POOL={own or usual}", "MALLOC_ARENA_MAX=1"}
+
+
 def test_a_process_is_started_where_it_is_worth_it(
     world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
