@@ -156,10 +156,15 @@ def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     """The legs as relations: those of a dataset from its folder's cache, which they are added to."""
     columns = wanted | (set(KEY) if with_keys else set())
-    about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
+    about = {}
+    if columns & set(COUNTRY):
+        about["phonenumbers"] = phonenumbers_version()
+    else:
+        columns = set(source.engine.columns_to_cache("legs", about, columns, {*_KNOWN, *KEY} - set(COUNTRY)))
+        with_keys |= set(KEY) <= columns
 
     def made(part: Source) -> Any:
-        return _made(part, wanted, with_keys=with_keys).native
+        return _made(part, columns, with_keys=with_keys).native
 
     if not with_keys or columns & set(COUNTRY):
         # Few columns fit into memory, and each number is looked at once, wherever it occurs.

@@ -21,6 +21,8 @@ T = TypeVar("T")
 _CONVERSATION = "conversation_id"
 #: Rows that one thread of DuckDB reads at a time.
 _ROW_GROUP = 122_880
+#: Entries of one kind with some columns each; the next one has all, so that it answers whatever is asked after it.
+_WITH_SOME_COLUMNS = 3
 
 
 class FolderEngine(DuckdbEngine):
@@ -139,8 +141,8 @@ class FolderEngine(DuckdbEngine):
         if cache is None:
             return None
         path = None
-        for entry in cache.entries(kind):
-            if entry.about.get("options") == dict(about) and set(columns) <= set(entry.about.get("columns", ())):
+        for entry in self._entries(kind, about):
+            if set(columns) <= set(entry.about.get("columns", ())):
                 path = entry.path
         if path is None:
             text = {"options": dict(about), "columns": sorted(columns)}
@@ -148,6 +150,20 @@ class FolderEngine(DuckdbEngine):
             if path is None:
                 return make()
         return self.query(f"from {cache.scan(path)}")
+
+    def columns_to_cache(
+        self, kind: str, about: Mapping[str, Any], columns: Collection[str], everything: Collection[str]
+    ) -> Collection[str]:
+        """See `Engine`."""
+        entries = [set(entry.about.get("columns", ())) for entry in self._entries(kind, about)]
+        many = len(entries) >= _WITH_SOME_COLUMNS and not any(set(columns) <= names for names in entries)
+        return {*columns, *everything} if many else columns
+
+    def _entries(self, kind: str, about: Mapping[str, Any]) -> Iterator[Any]:
+        """The entries of the cache with these options."""
+        cache = self._views.cache
+        if cache is not None:
+            yield from (entry for entry in cache.entries(kind) if entry.about.get("options") == dict(about))
 
     def _write(self, file: Path, make: Callable[[], Any], in_parts: Callable[[], Iterator[Any] | None]) -> None:
         parts = in_parts()
@@ -178,12 +194,11 @@ class FolderEngine(DuckdbEngine):
         cache = self._views.cache
         if cache is None:
             return make()
-        for entry in cache.entries(kind):
-            if entry.about.get("options") == dict(about):
-                # Not ``read_table``, which takes a folder's name such as ``a=b`` for a column.
-                with pq.ParquetFile(entry.path) as file:
-                    frame: pd.DataFrame = file.read().to_pandas()
-                return frame
+        for entry in self._entries(kind, about):
+            # Not ``read_table``, which takes a folder's name such as ``a=b`` for a column.
+            with pq.ParquetFile(entry.path) as file:
+                frame: pd.DataFrame = file.read().to_pandas()
+            return frame
         frame = make()
         table = pa.Table.from_pandas(frame, preserve_index=False)
         cache.keep(kind, {"options": dict(about)}, lambda part: pq.write_table(table, part, compression="zstd"))

@@ -149,6 +149,11 @@ class Engine(Protocol):
     def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
         """A native frame from the cache, made and put there first if need be; None without a cache."""
 
+    def columns_to_cache(
+        self, kind: str, about: Mapping[str, Any], columns: Collection[str], everything: Collection[str]
+    ) -> Collection[str]:
+        """The columns that `cached` should make for those wanted: more of them where they are often asked for."""
+
     def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """A pandas frame from the cache, made and put there first if need be; made anew without a cache."""
 
@@ -164,6 +169,13 @@ class NoCache:
     def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
         """None: nothing is cached."""
         del kind, about, columns, make
+
+    def columns_to_cache(
+        self, kind: str, about: Mapping[str, Any], columns: Collection[str], everything: Collection[str]
+    ) -> Collection[str]:
+        """The columns wanted."""
+        del kind, about, everything
+        return columns
 
     def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """The frame, made anew."""
