@@ -299,9 +299,9 @@ def _accepted(send: Send, outcome: Reply | APIError | None, accept: Callable[[Re
 
 def _retried(send: Send, error: APIError, wait_s: float) -> Retried:
     status = error.status if isinstance(error, StatusError) else None
-    server_named = isinstance(error, StatusError) and (error.retry_after or 0) > 0
+    from_retry_after = isinstance(error, StatusError) and (error.retry_after or 0) > 0
     reason = type(error).__name__ + (f" {status}" if status else "")
-    return Retried(send.method, send.url, reason, wait_s, status, server_named)
+    return Retried(send.method, send.url, reason, wait_s, status, from_retry_after)
 
 
 def _send_call(call: Call[Any]) -> Send:

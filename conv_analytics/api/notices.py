@@ -39,8 +39,8 @@ class Retried:
     wait_s: float
     """Time until it is sent again. [s]"""
     status: int | None = None
-    asked: bool = False
-    """Whether the API named the waiting time (Retry-After)."""
+    from_retry_after: bool = False
+    """Whether ``wait_s`` is what the API asked for in ``Retry-After``."""
 
 
 @dataclass(frozen=True, slots=True)

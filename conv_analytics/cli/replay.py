@@ -82,13 +82,13 @@ def lines(replayed: Replayed, *, copy: bool = False) -> Iterator[str]:
     yield f"  {replayed.added:,} had no row, and have one now" + (
         f": commit {replayed.commit}" if replayed.commit else ""
     )
-    if replayed.held:
-        yield f"  {replayed.held:,} had no row, and need none: a later run brought them"
+    if replayed.already_stored:
+        yield f"  {replayed.already_stored:,} had no row, and need none: a later run brought them"
     yield f"  {replayed.cells:,} have a row with empty cells that " + ("are filled now" if copy else "can be read now")
     yield f"  {replayed.unreadable:,} are as unreadable as before" + (
         f", {replayed.digests:,} of them for good: only a digest was kept" if replayed.digests else ""
     )
     for damage in replayed.damaged:
         yield f"not read: {damage}"
-    if not (replayed.added or replayed.held or replayed.cells or replayed.damaged):
+    if not (replayed.added or replayed.already_stored or replayed.cells or replayed.damaged):
         yield "Nothing to do."

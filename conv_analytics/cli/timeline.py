@@ -114,4 +114,4 @@ def _event_log(data: Dataset, options: argparse.Namespace) -> pd.DataFrame:
 def _printed(drawn: Timeline, ladder: Ladder | None, how: str) -> str:
     if how == "text":
         return f"{drawn}\n\n{ladder}" if ladder is not None else str(drawn)
-    return table(drawn.shown(), how)
+    return table(drawn.table(), how)

@@ -17,7 +17,7 @@ from conv_analytics.errors import ConfigError, ExportIncomplete
 from conv_analytics.exporter.application_configs import ApplicationConfig, read_applications
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.entry import aexport
-from conv_analytics.exporter.options import ExportOptions, Options, takes
+from conv_analytics.exporter.options import ExportOptions, Options, expand_options
 from conv_analytics.exporter.progress import Listener, TextLines, silent
 from conv_analytics.exporter.results import Exported
 
@@ -47,7 +47,7 @@ def client_of(application: ApplicationConfig) -> Conversations:
     return Conversations(application.id, application.private_key.reveal(), base_url=application.host)
 
 
-@takes(ExportOptions)
+@expand_options(ExportOptions)
 def export_applications(
     root: str | Path,
     applications: str | Path | Sequence[ApplicationConfig],

@@ -48,9 +48,9 @@ class Audit:
     """Conversations with the same last event in both."""
     expired: int = 0
     """Listed conversations that were gone when requested, and those of the folder no longer listed; both are normal."""
-    behind: list[str] = field(default_factory=list)
+    newer_in_api: list[str] = field(default_factory=list)
     """Conversations with later events than the folder has."""
-    ahead: list[str] = field(default_factory=list)
+    newer_in_folder: list[str] = field(default_factory=list)
     """Conversations of which the folder has later events than the API."""
     new: list[str] = field(default_factory=list)
     """Not in the folder, and newer than every complete run."""
@@ -66,7 +66,7 @@ class Audit:
         what = f"{self.equal:,} of {self.listed:,} conversations listed end where the folder's end"
         yield Finding(Level.OK, f"{what}; {self.expired:,} expired", "API")
         for level, names, text, advice in (
-            (Level.WARNING, self.behind, "{:,} conversations have later events than the folder", _NEXT),
+            (Level.WARNING, self.newer_in_api, "{:,} conversations have later events than the folder", _NEXT),
             (Level.WARNING, self.unread, "{:,} conversations were not read to their end by the last run", _NEXT),
             (Level.WARNING, self.new, "{:,} conversations are not in the folder yet", _NEXT),
             (
@@ -77,7 +77,7 @@ class Audit:
             ),
             (
                 Level.ERROR,
-                self.ahead,
+                self.newer_in_folder,
                 "{:,} conversations end before the folder's last event",
                 "Is it the folder of another application or host?",
             ),
@@ -216,7 +216,7 @@ class _Auditor:
         elif stored == last:
             self.audit.equal += 1
         else:
-            (self.audit.behind if stored < last else self.audit.ahead).append(conversation_id)
+            (self.audit.newer_in_api if stored < last else self.audit.newer_in_folder).append(conversation_id)
 
     def _expected(self, created: datetime | None) -> bool:
         """Whether a complete run covered conversations of this age."""

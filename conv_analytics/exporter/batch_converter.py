@@ -186,7 +186,7 @@ class BatchConverter:
         ids = events.filter(pc.equal(events["conversation_id"], conversation_id))["event_id"]
         within = ids.filter(pc.less_equal(ids, most))
         ignored = len(ids) - ids.null_count - len(within)
-        self._made.counts.beyond[conversation_id] += ignored
+        self._made.counts.implausible_ids[conversation_id] += ignored
         return pc.max(within).as_py() or 0
 
     def _load_stored(self, conversations: set[str]) -> None:
@@ -228,7 +228,7 @@ class BatchConverter:
             if event_id is not None and event_id not in stored.bodies and event_id not in stored.both:
                 continue
             rows.duplicates -= 1
-            self._made.counts.held += 1
+            self._made.counts.already_stored += 1
             before = stored.bodies.get(event_id)
             self._made.counts.changed += before is not None and before != digest(body)
 

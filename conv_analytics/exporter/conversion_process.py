@@ -207,14 +207,14 @@ class ConversionProcess:
                 self._process.kill()
                 code = self._process.wait()
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        said = self._said()
-        self._how = f"the process that converts {how}{f' ({said.splitlines()[-1]})' if said else ''}"
+        stderr = self._stderr_tail()
+        self._how = f"the process that converts {how}{f' ({stderr.splitlines()[-1]})' if stderr else ''}"
         return DatasetError(
             f"T{self._how[1:]}. Nothing was committed, and what was downloaded is kept: run the same call again. If the"
             " system ended it for its memory, processes=1 (--processes 1) does with less."
         )
 
-    def _said(self) -> str:
+    def _stderr_tail(self) -> str:
         """The end of what the process wrote to its standard error."""
         if self._errors is None or self._errors.closed:
             return ""

@@ -81,25 +81,25 @@ class Converter:
         start
             The first event id that was requested; None for all.
         """
-        await self._room()
+        await self._wait_for_room()
         if sequence_number is not None:
             self._batch.sequence_numbers[conversation_id] = sequence_number
         if start is not None:
             self._batch.starts[conversation_id] = start
         self._batch.events.append(Page(conversation_id, body))
-        await self._grown(len(body))
+        await self._add_bytes(len(body))
 
     async def list_page(self, name: str, body: bytes, conversation_id: str | None = None) -> None:
         """Take a page of members, users or sessions."""
-        await self._room()
+        await self._wait_for_room()
         self._batch.lists.setdefault(name, []).append(Page(conversation_id, body))
-        await self._grown(len(body))
+        await self._add_bytes(len(body))
 
     async def conversation(self, body: bytes, *, gone: bool = False) -> None:
         """Take a conversation; one that is gone has only its record of the list."""
-        await self._room()
+        await self._wait_for_room()
         (self._batch.gone if gone else self._batch.conversations).append(body)
-        await self._grown(len(body))
+        await self._add_bytes(len(body))
 
     def finish(
         self,
@@ -151,12 +151,12 @@ class Converter:
                 self._thread.shutdown(wait=True)
                 self._in_process.close()
 
-    async def _room(self) -> None:
+    async def _wait_for_room(self) -> None:
         """Wait while the batch is full, so that memory stays bounded."""
         while self._batch.size >= BATCH_BYTES:
-            await self._grown(0)
+            await self._add_bytes(0)
 
-    async def _grown(self, size: int) -> None:
+    async def _add_bytes(self, size: int) -> None:
         self._batch.size += size
         if self._process is not None and self._batch.size >= PROCESS_BYTES:
             self._process.start(self._thread)

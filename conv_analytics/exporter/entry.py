@@ -27,7 +27,7 @@ from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.exporter.job import Job
 from conv_analytics.exporter.logs import LogObserver
-from conv_analytics.exporter.options import ExportOptions, Options, takes
+from conv_analytics.exporter.options import ExportOptions, Options, expand_options
 from conv_analytics.exporter.progress import Listener, NotebookBlock, listener_for
 from conv_analytics.exporter.results import Exported, Frames
 from conv_analytics.exporter.run import Client, resumed_old_run, run_export
@@ -51,7 +51,7 @@ def export(
 def export(
     client: Client, destination: str | Path, *, wait: Literal[False], **options: Unpack[ExportOptions]
 ) -> Job[Exported]: ...
-@takes(ExportOptions)
+@expand_options(ExportOptions)
 def export(
     client: Client, destination: str | Path | None = None, *, wait: bool = True, **options: Unpack[ExportOptions]
 ) -> Frames | Exported | Job[Any]:
@@ -162,7 +162,7 @@ async def aexport(client: Client, destination: str | Path, **options: Unpack[Exp
 async def aexport(
     client: Client, destination: str | Path | None, **options: Unpack[ExportOptions]
 ) -> Frames | Exported: ...
-@takes(ExportOptions)
+@expand_options(ExportOptions)
 async def aexport(
     client: Client, destination: str | Path | None = None, **options: Unpack[ExportOptions]
 ) -> Frames | Exported:

@@ -272,7 +272,7 @@ def _masked_events(events: list[Received], mask: Mask) -> list[Received]:
 
 
 def _masked_id(conversation_id: str | None, mask: Mask) -> str | None:
-    return None if conversation_id is None else unquote(mask.shown(quote(conversation_id, safe="")))
+    return None if conversation_id is None else unquote(mask.masked_path(quote(conversation_id, safe="")))
 
 
 def _decompressed(raw: Any, codec: str | None) -> Any:

@@ -65,14 +65,14 @@ class InboxReader:
         self.receipts = 0
         self.verification: Counter[str] = Counter()
         self.damaged: list[str] = []
-        self.left: dict[str, str] = {}
+        self.unread_segments: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[ObjectBatch]:
         for segment in self._segments:
             try:
                 masking = self._masking(segment)
             except (DatasetError, ConfigError) as error:
-                self.left[segment.name] = str(error)
+                self.unread_segments[segment.name] = str(error)
                 continue
             for batch in self._batches(segment):
                 yield batch.masked(masking) if masking else batch
@@ -81,7 +81,7 @@ class InboxReader:
         """Remove the segments that were read to their end, and get no more; those with damage are set aside."""
         damaged = self._damaged_before | {text.partition(":")[0] for text in self.damaged}
         for segment in self._segments:
-            if segment.name not in self.left and inbox.is_consumed(segment, self._offset(segment)):
+            if segment.name not in self.unread_segments and inbox.is_consumed(segment, self._offset(segment)):
                 inbox.set_aside(segment) if segment.name in damaged else inbox.remove(segment)
 
     def _offset(self, segment: Segment) -> int:

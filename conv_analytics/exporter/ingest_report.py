@@ -37,7 +37,7 @@ class Ingested:
     """Number of events of other applications than the folder's, by application; they are in the quarantine."""
     damaged: list[str] = field(default_factory=list)
     """Parts of the inbox that could not be read."""
-    left: dict[str, str] = field(default_factory=dict)
+    unread_segments: dict[str, str] = field(default_factory=dict)
     """Why segments of the inbox stay there unread, by their name."""
     incomplete: dict[str, str] = field(default_factory=dict)
     """Why a file could not be read to its end, by its path."""
@@ -48,7 +48,7 @@ class Ingested:
     @property
     def status(self) -> str:
         """``complete``, or ``incomplete`` when something could not be read."""
-        return "incomplete" if self.incomplete or self.damaged or self.left else "complete"
+        return "incomplete" if self.incomplete or self.damaged or self.unread_segments else "complete"
 
     def to_dict(self) -> dict[str, Any]:
         """All counts as JSON values."""
@@ -64,7 +64,7 @@ class Ingested:
 
     def missing(self) -> str:
         """What could not be read."""
-        named = {**self.incomplete, **self.left}
+        named = {**self.incomplete, **self.unread_segments}
         return "; ".join([*(f"{name}: {reason.rstrip('.')}" for name, reason in named.items()), *self.damaged])
 
     def __str__(self) -> str:

@@ -112,8 +112,8 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
         received = fold.inbox(mask)
         for batch in itertools.chain(received, reading or ()):
             fold.add(batch)
-        result.receipts, result.verification, result.damaged, result.left = (
-            received.receipts, received.verification, received.damaged, received.left,
+        result.receipts, result.verification, result.damaged, result.unread_segments = (
+            received.receipts, received.verification, received.damaged, received.unread_segments,
         )  # fmt: skip
         result.incomplete = reading.incomplete if reading is not None else {}
         result.seconds = time.monotonic() - begin

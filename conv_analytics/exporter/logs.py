@@ -77,7 +77,7 @@ class LogObserver:
                 fields = {"method": method, "path": url, "status": status, "bytes": size}
                 return logging.DEBUG, "response", {**fields, "elapsed_ms": round(elapsed * 1000, 1)}
             case Retried():
-                throttled = event.asked or event.status == _TOO_MANY
+                throttled = event.from_retry_after or event.status == _TOO_MANY
                 return (logging.INFO, "throttled", _retry(event)) if throttled else _warning("retry", _retry(event))
             case ClockSkewed(offset_s):
                 return _warning("clock_skew", {"offset_s": offset_s, "message": clock_remark(offset_s)})

@@ -50,7 +50,7 @@ class MaskedClient:
 
     def _path(self, path: str) -> str:
         """The path with the API's own ids: the exporter has masked ids only."""
-        return self._mask.asked(path)
+        return self._mask.unmasked_path(path)
 
 
 def _raise_masked(error: APIError, url: str) -> NoReturn:

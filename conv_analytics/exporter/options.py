@@ -191,10 +191,10 @@ class Options:
         return "sessions" in self.selected
 
 
-def takes(declared: type) -> Callable[[F], F]:
+def expand_options(declared: type) -> Callable[[F], F]:
     """Show the options of a `TypedDict` in the signature of a function that takes them as ``**options``.
 
-    >>> @takes(ReadOptions)
+    >>> @expand_options(ReadOptions)
     ... def plan(folder: str, **options: object) -> None: ...
     >>> list(inspect.signature(plan).parameters)[:3], inspect.signature(plan).parameters["rate"].default
     (['folder', 'since', 'until'], 10.0)

@@ -86,7 +86,7 @@ class OpenTelemetry:
                 self._duration.record(elapsed, {"http.request.method": method, "http.response.status_code": status})
             case Retried():
                 self._retries.add(1, {"error.type": str(event.status or event.reason)})
-                self._throttled.add(int(event.asked or event.status == _TOO_MANY))
+                self._throttled.add(int(event.from_retry_after or event.status == _TOO_MANY))
                 self._wait.add(event.wait_s)
             case ClockSkewed(offset_s):
                 self._span.add_event("clock_skew", {"offset_s": offset_s})

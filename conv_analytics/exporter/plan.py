@@ -32,7 +32,7 @@ from conv_analytics.exporter.incremental import (
     incremental_policy,
     last_sweep,
 )
-from conv_analytics.exporter.options import Options, ReadOptions, takes
+from conv_analytics.exporter.options import Options, ReadOptions, expand_options
 from conv_analytics.exporter.pacing.pacer import Pacer
 from conv_analytics.exporter.saved_plan import save_plan
 from conv_analytics.exporter.summaries import Summary, summary_of
@@ -125,7 +125,7 @@ class Plan:
         }
 
 
-@takes(ReadOptions)
+@expand_options(ReadOptions)
 def plan(
     client: Conversations, destination: str | Path, *, sample: int = SAMPLE, **options: Unpack[ReadOptions]
 ) -> Plan:

@@ -41,7 +41,7 @@ class Report:
     """Conversations skipped because they have long been quiet (with a lookback)."""
     full: bool = False
     """Whether all events were requested again."""
-    held: int = 0
+    already_stored: int = 0
     """Events that the folder had already, in a full run or from a server that lists more than was requested. They are
     not stored again."""
     changed: int = 0
@@ -67,7 +67,7 @@ class Report:
     """Those of them that have no row because they are not records at all."""
     duplicates: int = 0
     """Records that came more than once and were kept once."""
-    beyond: dict[str, int] = field(default_factory=dict)
+    implausible_ids: dict[str, int] = field(default_factory=dict)
     """Number of events with ids far above the last one, by conversation; watermarks ignore them."""
     pending: dict[str, int] = field(default_factory=dict)
     """Maximum number of missing events, by conversation whose list ends before its last event. The next runs request
@@ -106,10 +106,10 @@ class Report:
         """Add the counts of some rows."""
         # Replaced, not changed: others read it meanwhile.
         self.tables = self.tables | {name: self.tables.get(name, 0) + rows for name, rows in counts.tables.items()}
-        for name in ("held", "changed", "confirmed", "corrected", "quarantined", "lost", "duplicates"):
+        for name in ("already_stored", "changed", "confirmed", "corrected", "quarantined", "lost", "duplicates"):
             setattr(self, name, getattr(self, name) + getattr(counts, name))
-        for conversation_id, number in counts.beyond.items():
-            self.beyond[conversation_id] = self.beyond.get(conversation_id, 0) + number
+        for conversation_id, number in counts.implausible_ids.items():
+            self.implausible_ids[conversation_id] = self.implausible_ids.get(conversation_id, 0) + number
         self.pending |= counts.pending
         self.unknown_types += counts.unknown_types
         for key, number in counts.unknown_fields.items():
@@ -185,12 +185,12 @@ class Report:
             (self.unchanged, "{:,} conversations had no new events"),
             (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
             (self.not_probed, "{:,} conversations were not asked for: quiet for longer than the lookback"),
-            (self.held, "{:,} events were in the folder already"),
+            (self.already_stored, "{:,} events were in the folder already"),
             (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
             (self.duplicates, "{:,} records came more than once and were kept once"),
-            (sum(self.beyond.values()), "{:,} events have ids far beyond the last one of their conversation"),
+            (sum(self.implausible_ids.values()), "{:,} events have ids far above the last one of their conversation"),
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
             (len(self.unknown_fields), "{:,} unknown fields of events are in the column extra"),
         )

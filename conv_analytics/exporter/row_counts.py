@@ -13,14 +13,14 @@ class RowCounts:
     """Counts of some rows: see `conv_analytics.exporter.report.Report` for what each means."""
 
     tables: Counter[str] = field(default_factory=Counter)
-    held: int = 0
+    already_stored: int = 0
     changed: int = 0
     confirmed: int = 0
     corrected: int = 0
     quarantined: int = 0
     lost: int = 0
     duplicates: int = 0
-    beyond: Counter[str] = field(default_factory=Counter)
+    implausible_ids: Counter[str] = field(default_factory=Counter)
     pending: dict[str, int] = field(default_factory=dict)
     unknown_types: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)

@@ -217,16 +217,16 @@ class _Run:
     def _observe(self, notice: Notice) -> None:
         self._pacer.observe(notice)
         if self._mask is not None and not isinstance(notice, ClockSkewed):
-            notice = replace(notice, url=self._mask.shown(notice.url))
+            notice = replace(notice, url=self._mask.masked_path(notice.url))
         match notice:
             case RequestSent():
                 self._report.requests += 1
             case ResponseReceived(size_bytes=size):
                 self._report.downloaded_bytes += size
-            case Retried(wait_s=wait, asked=asked):
+            case Retried(wait_s=wait, from_retry_after=from_retry_after):
                 self._report.retries += 1
                 self._report.waited_s += wait
-                if asked and (until := time.monotonic() + wait) > self._waiting_until:
+                if from_retry_after and (until := time.monotonic() + wait) > self._waiting_until:
                     # No other request runs during the wait, so nothing else would update the progress.
                     longer, self._waiting_until = until - self._waiting_until > _SHOW_S, until
                     if longer:

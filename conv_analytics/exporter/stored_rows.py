@@ -10,6 +10,7 @@ from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.dataset.storage.report_schema import IMPLAUSIBLE_IDS_KEYS
 from conv_analytics.tables import TABLES
 
 
@@ -31,7 +32,12 @@ class StoredRows:
         self.known = WatermarkIndex(root, history)
         """The watermark of each conversation."""
         # An event that a watermark ignores is listed again.
-        self._ignored_ids = {name for each in with_carried(history) for name in each.report.get("beyond", ())}
+        self._with_implausible_ids = {
+            conversation_id
+            for commit in with_carried(history)
+            for key in IMPLAUSIBLE_IDS_KEYS
+            for conversation_id in commit.report.get(key, ())
+        }
         self._event_index: EventIndex | None = None
 
     def items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
@@ -46,7 +52,9 @@ class StoredRows:
         """The events that the folder has of conversations whose events may be listed again."""
         required = wanted or self._full
         repeated = [
-            name for name in conversations if required or name in self._ignored_ids or self._may_have_events(name)
+            name
+            for name in conversations
+            if required or name in self._with_implausible_ids or self._may_have_events(name)
         ]
         if repeated and self._event_index is None:
             self._event_index = EventIndex(self._root, self._history, self.known)

@@ -166,7 +166,7 @@ class Questions:
         from conv_analytics.notebook.timeline import show_timeline  # noqa: PLC0415  slow to import
 
         drawn = show_timeline(self._data, conversation_id, mask=self._mask)
-        shown = drawn.shown()
+        shown = drawn.table()
         return answer(shown, f"timeline({_OPEN}, {conversation_id!r})", display=self._display, limit=300)
 
     def coverage(self) -> str:

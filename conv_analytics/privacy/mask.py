@@ -95,14 +95,14 @@ class Mask:
         except REFUSED:
             return self._mender.mend(body, self._walker.page)
 
-    def asked(self, path: str) -> str:
+    def unmasked_path(self, path: str) -> str:
         """A path for the API, with the original ids instead of tokens.
 
         The platform's own ids have no tokens, so a path of such ids is returned as it is.
         """
         return _mapped(path, self._tokens.original) if "i_" in path else path
 
-    def shown(self, path: str) -> str:
+    def masked_path(self, path: str) -> str:
         """The reverse: a path and its query, with tokens instead of ids."""
         return _mapped(path, lambda part: part if part in _NOUNS else self._tokens.identifier(part))
 

@@ -59,7 +59,7 @@ class Capabilities(Record):
 class ApplicationKeys(Record):
     """The keys of an application."""
 
-    public_key: str | None = wire("What its tokens are checked with, as PEM text.", shown=False)
+    public_key: str | None = wire("What its tokens are checked with, as PEM text.", in_repr=False)
 
 
 class Application(Record):
@@ -74,7 +74,7 @@ class Application(Record):
     name: str | None = wire("Its name in the dashboard.")
     keys: ApplicationKeys | None = wire("Its keys.")
     capabilities: Capabilities | None = wire("What it may do, and where it reports.")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
 
 def get_application(application_id: str) -> Call[Application]:

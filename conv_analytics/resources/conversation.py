@@ -92,7 +92,7 @@ class Conversation(Record):
         also="_embedded",
     )
     api_key: str | None = wire("Account's key, in version 0.1.", secret=True)
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
     @property
     def status(self) -> ConversationState | str | None:

@@ -85,7 +85,7 @@ class Event(EventContent):
     application_id: str | None = wire("Its application; only webhooks and old versions tell.")
     to: str | None = wire("Addressee, in old versions; mostly empty.")
     state: Json = wire("Who has seen and received a message, in old versions, verbatim.")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
     @property
     def from_member_id(self) -> str | None:

@@ -22,7 +22,7 @@ class MemberUser(Record):
     image_url: str | None = wire("Address of the picture.")
     properties: UserProperties | None = wire("What its owner set.")
     channels: UserChannels | None = wire("How the user can be reached.")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
 
 class MemberTimestamp(Record):
@@ -127,7 +127,7 @@ class Member(Record):
     media: MemberMedia | None = wire("The member's audio.")
     knocking_id: str | None = wire("Id under which the member knocked.")
     invited_by: str | None = wire("Member (or, in events, user) who invited.", absent="<null>")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
     @classmethod
     def from_wire(cls, payload: Mapping[str, Any], problems: list[Problem] | None = None, at: str = "") -> Self:

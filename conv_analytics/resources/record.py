@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, Self, TypeVar, dataclass_transform
 from conv_analytics.instants import utc_text
 from conv_analytics.resources import cells
 from conv_analytics.resources.cells import Unreadable
-from conv_analytics.resources.record_class import Signature, defaults_of, once, shown
+from conv_analytics.resources.record_class import Signature, defaults_of, once, value_repr
 
 #: User data: any JSON value, kept verbatim. Its keys are never re-cased (contract 9, no. 32).
 Json = Any
@@ -63,7 +63,7 @@ def wire(
     absent: str | Sequence[str] = (),
     true: str | Sequence[str] = (),
     secret: bool = False,
-    shown: bool = True,
+    in_repr: bool = True,
     default: Any = None,
 ) -> Any:
     """Declare a field of a record.
@@ -87,13 +87,13 @@ def wire(
         Further words that mean true for this flag, in addition to those that mean true everywhere.
     secret
         A password, key or session description: in no repr, and to be left out of exports (contract 9, 42).
-    shown
+    in_repr
         False keeps a value that is merely long out of reprs.
     default
         The default of the constructor; reading never fills it in.
     """
     declared = _Wire(doc, unit, key, _texts(also), loose, _texts(absent), _texts(true), secret)
-    return dataclasses.field(default=default, repr=shown and not secret, metadata={"wire": declared})
+    return dataclasses.field(default=default, repr=in_repr and not secret, metadata={"wire": declared})
 
 
 class _Wire(NamedTuple):
@@ -206,7 +206,7 @@ class Record:
 
     def __repr__(self) -> str:
         values = (
-            f"{field.name}={shown(getattr(self, field.name))}"
+            f"{field.name}={value_repr(getattr(self, field.name))}"
             for field in dataclasses.fields(self)
             if field.repr and getattr(self, field.name) is not None
         )

@@ -48,7 +48,7 @@ def _veiled(value: Any) -> Any:
     return [_veiled(item) for item in value] if isinstance(value, list) else value
 
 
-def shown(value: object) -> str:
+def value_repr(value: object) -> str:
     """The repr of a value without the secrets in it."""
     try:
         return repr(_veiled(value))
@@ -57,4 +57,4 @@ def shown(value: object) -> str:
         return "..."
 
 
-__all__ = ["Signature", "defaults_of", "once", "shown"]
+__all__ = ["Signature", "defaults_of", "once", "value_repr"]

@@ -30,4 +30,4 @@ class Session(Record):
     user: SessionUser | None = wire("The user.", key="_embedded.user", also="user")
     api_key: str | None = wire("Key of the account.", key="_embedded.api_key", also="api_key", secret=True)
     properties: SessionProperties | None = wire("Properties.")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)

@@ -55,4 +55,4 @@ class User(Record):
     properties: UserProperties | None = wire("What its owner set.")
     channels: UserChannels | None = wire("How the user can be reached.")
     timestamp: UserTimestamp | None = wire("When the user was created, changed, destroyed.")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)

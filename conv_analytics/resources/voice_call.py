@@ -37,7 +37,7 @@ class VoiceCall(Record):
     start_time: datetime | None = wire("When the leg began; only of ended calls.")
     end_time: datetime | None = wire("When it ended; only of ended calls.")
     network: str | None = wire("Network of the other end: mobile country and network code, or a name.")
-    links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
+    links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
     @classmethod
     def from_wire(cls, payload: Mapping[str, Any], problems: list[Problem] | None = None, at: str = "") -> Self:

@@ -228,8 +228,8 @@ class Exports(RuleBasedStateMachine):
         assert report.incomplete.keys() <= silent, report.incomplete
         self._has_everything(listed, report)
         found = audit(self.client, self.folder, rate=0)
-        assert [*found.missing, *found.ahead, *found.unread, *found.not_compared] == [], found
-        assert set(found.behind) <= set(report.pending), found
+        assert [*found.missing, *found.newer_in_folder, *found.unread, *found.not_compared] == [], found
+        assert set(found.newer_in_api) <= set(report.pending), found
 
     def _run(self, **options: Any) -> Report | None:
         """Export once and look at what the report says; None when nothing could be listed."""

@@ -256,7 +256,7 @@ def test_notices(face: Face, server: Server) -> None:
         RequestSent,
         ResponseReceived,
     ]
-    assert seen[2] == Retried("GET", "/v1/conversations/CON-1", "RateLimited 429", 0.01, 429, asked=True)
+    assert seen[2] == Retried("GET", "/v1/conversations/CON-1", "RateLimited 429", 0.01, 429, from_retry_after=True)
     assert (seen[4].status, seen[4].size_bytes) == (200, 15)
 
 

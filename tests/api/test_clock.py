@@ -172,7 +172,7 @@ def test_a_wait_until_a_date_is_measured_by_the_clock_of_the_api() -> None:
             with Conversations(sandbox.application_id, sandbox.private_key, **given) as client:
                 for _ in range(8):
                     client.get_conversation_page()
-        waits += [notice.wait_s for notice in told if getattr(notice, "asked", False)]
+        waits += [notice.wait_s for notice in told if getattr(notice, "from_retry_after", False)]
     assert waits
     assert max(waits) < 5
 

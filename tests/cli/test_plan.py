@@ -45,7 +45,7 @@ def test_full_and_lookback(small_sandbox: Sandbox, tmp_path: Path, capsys: pytes
         assert _run(small_sandbox, "export", dest, "--json", "--quiet", "--allow-empty", *flags) == 0
     runs = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [run["not_probed"] > 0 for run in runs] == [False, True, False, False]
-    assert open_dataset(dest).commits[-1].report["held"] == small_sandbox.truth().events
+    assert open_dataset(dest).commits[-1].report["already_stored"] == small_sandbox.truth().events
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_what_is_missing_at_the_end_comes_with_the_next_run(
     assert report.summary()["pending"] == 1
     assert mark(tmp_path, conversation)[3:6] == (last, "2026-11-21T03:00:00Z", False)
     assert mark(tmp_path, conversation).last_event == last - 2
-    assert audit(client_of(sandbox), tmp_path, rate=0).behind == [conversation]
+    assert audit(client_of(sandbox), tmp_path, rate=0).newer_in_api == [conversation]
     mend(sandbox)
     clock["now"] += DAY
     sandbox.requests.clear()
@@ -339,7 +339,7 @@ def test_a_server_that_ignores_start_id_brings_nothing_twice(serve: Serve, tmp_p
         add(sandbox, ordinal)
         report = run(sandbox, tmp_path)
         assert (report.status, report.tables["events"]) == ("complete", 1)
-        assert report.held > 250
+        assert report.already_stored > 250
         after = heights(tmp_path)
         final = {name for name, table in TABLES.items() if table.latest is None and name in after}
         assert {name: after[name] - before[name] for name in final if after[name] != before[name]} == {"events": night}

@@ -73,14 +73,14 @@ def test_a_full_run_fills_holes_and_adds_nothing_else(serve: Serve, tmp_path: Pa
     done = export(client_of(sandbox), tmp_path, rate=0, full=True)
     assert done.report.requests == least(truth, members_of(sandbox))
     assert before["events"] < truth.events == heights(tmp_path)["events"]
-    assert (done.report.held, done.report.changed, done.report.duplicates) == (before["events"], 0, 0)
+    assert (done.report.already_stored, done.report.changed, done.report.duplicates) == (before["events"], 0, 0)
     assert done.report.tables["events"] == truth.events - before["events"]
     agree(contents_of(done), truth)
     whole(tmp_path)
     # What was added lies below the watermark; the next runs know it all the same.
     after = heights(tmp_path)
     again = export(client_of(sandbox), tmp_path, rate=0, full=True).report
-    assert (again.held, again.tables.get("events", 0)) == (truth.events, 0)
+    assert (again.already_stored, again.tables.get("events", 0)) == (truth.events, 0)
     assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 40
     assert heights(tmp_path) == after
 
@@ -99,7 +99,7 @@ def test_odd_events_are_there_once(options: dict[str, Any], tables: str | None, 
     assert heights(tmp_path) == before
     assert (done.report.changed, done.report.duplicates) == (0, 0)
     if tables is None:
-        assert done.report.held == before["events"]
+        assert done.report.already_stored == before["events"]
         again = [line for line in contents_of(done).lines[first.report.quarantined :] if line["list"] == "events"]
         assert not [line for line in again if line["kept"]], "told once"
     whole(tmp_path)
@@ -119,7 +119,7 @@ def test_events_changed_in_place_are_counted_and_stay_as_they_were(serve: Serve,
     with httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers()) as http:
         assert http.delete(f"/v1/conversations/{chosen.id}/events/{event_id}").status_code == 204
     done = export(client_of(sandbox), tmp_path, rate=0, full=True)
-    assert (done.report.changed, done.report.held) == (1, len(first))
+    assert (done.report.changed, done.report.already_stored) == (1, len(first))
     assert "1 of them have another body now" in str(done.report)
     events = done.dataset["events"].set_index(["conversation_id", "event_id"])["body"]
     kept = first.set_index(["conversation_id", "event_id"])["body"]

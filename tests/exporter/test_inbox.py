@@ -148,7 +148,7 @@ def test_what_cannot_be_read_of_an_inbox_is_named_and_kept(tmp_path: Path, monke
         ingest(tmp_path)
     done = incomplete.value.report
     assert open_dataset(tmp_path)["events"]["event_id"].tolist() == [1, 3, 5]
-    assert (len(done.damaged), list(done.left)) == (2, [future.stem])
+    assert (len(done.damaged), list(done.unread_segments)) == (2, [future.stem])
     kept = {path.with_suffix(".damaged").name for path in (damaged, foreign)}
     assert set(segments(tmp_path)) == {*kept, future.name}
     assert damaged.with_suffix(".damaged").read_bytes() == content
@@ -186,7 +186,7 @@ def test_a_folder_with_a_mask_gets_nothing_that_is_not_masked(tmp_path: Path) ->
     plain, foreign = receive(tmp_path, [rtc_event(2)]), receive(tmp_path, [rtc_event(3)], mask=other)
     with pytest.raises(ExportIncomplete, match=r"not masked.*--mask.*in another way") as incomplete:
         ingest(tmp_path)
-    assert list(incomplete.value.report.left) == [plain.stem, foreign.stem]
+    assert list(incomplete.value.report.unread_segments) == [plain.stem, foreign.stem]
     assert NUMBER not in everything_in(tmp_path)
     # Whoever has the mask can give it: then both join.
     with pytest.raises(ExportIncomplete, match="in another way"):

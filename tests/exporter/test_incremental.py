@@ -160,7 +160,15 @@ def test_an_event_with_an_absurd_id_hides_no_later_one(serve: Serve, tmp_path: P
         assert done.report.status == "complete"
     runs = open_dataset(tmp_path).commits
     assert [run.watermarks.get(conversation) for run in runs] == [5, None, 8, 9]
-    assert [run.report["beyond"] for run in runs] == [{conversation: 1}, {}, {}, {}]
+    assert [run.report["implausible_ids"] for run in runs] == [{conversation: 1}, {}, {}, {}]
+
+    # Commits of earlier versions have the number under another name.
+    for record in (tmp_path / "_commits").glob("*.json"):
+        record.write_bytes(record.read_bytes().replace(b'"implausible_ids"', b'"beyond"'))
+    answers(10)
+    export(client_of(sandbox), tmp_path, rate=0)
+    ids = pd.read_parquet(tmp_path / "events").query("conversation_id == @conversation")["event_id"]
+    assert sorted(ids) == [*range(1, 11), absurd]
 
 
 def test_another_conversation_than_the_one_asked_for_is_no_answer(serve: Serve, tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_some_before_and_some_after(sandbox: Sandbox, events: Any, truth: Any, t
     agree(folder, truth)
     assert sources(folder) == {"both": len(events) - 50, "list": 50}
     result = export(client_of(sandbox), folder, rate=0, full=True)
-    assert (result.report.changed, result.report.duplicates, result.report.held) == (0, 0, len(events))
+    assert (result.report.changed, result.report.duplicates, result.report.already_stored) == (0, 0, len(events))
     agree(folder, truth)
 
 

@@ -172,7 +172,7 @@ def test_folders_of_versions_without_lookback_go_on(clock: Clock) -> None:
     record = next((clock.folder / "_commits").iterdir())
     values = json.loads(record.read_text())
     assert len(values.pop("settled")) == COUNT
-    for name in ("swept_at", "not_probed", "full", "held", "changed", "planned"):
+    for name in ("swept_at", "not_probed", "full", "already_stored", "changed", "planned"):
         values["report"].pop(name)
     record.write_text(json.dumps({**values, "format": 1}))
     report = clock.run(5)
@@ -183,7 +183,7 @@ def test_folders_of_versions_without_lookback_go_on(clock: Clock) -> None:
 
 def test_a_full_run_settles_nothing_anew(clock: Clock) -> None:
     clock.run(4)
-    assert clock.run(5, lookback=None, full=True).held > 0
+    assert clock.run(5, lookback=None, full=True).already_stored > 0
     assert clock.run(6).requests == 1
 
 

@@ -14,7 +14,7 @@ from tests._helpers.patience import PATIENCE_S
 
 
 def state(panel: Any) -> Any:
-    return panel.get_state()["shown"]
+    return panel.get_state()["view_state"]
 
 
 def ask(panel: Any, **message: Any) -> None:

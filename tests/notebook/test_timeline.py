@@ -60,7 +60,7 @@ def test_everything_of_the_frame_is_in_the_page(transfer: Any) -> None:
 def test_no_person_is_in_a_masked_page(frames: Any, kind: str) -> None:
     one = of_type(frames, kind)
     drawn, ladder = show_timeline(frames, one), show_ladder(frames, one)
-    parts = [drawn.html(), drawn.svg(), drawn.text(), drawn.shown().to_csv(), ladder.html(), ladder.svg(),
+    parts = [drawn.html(), drawn.svg(), drawn.text(), drawn.table().to_csv(), ladder.html(), ladder.svg(),
              ladder.text(), ladder.to_mermaid(), json.dumps(_payload(drawn.html()), ensure_ascii=False)]  # fmt: skip
     everything = "\n".join(parts)
     table = frames["events"]

@@ -140,7 +140,7 @@ def test_timelines_and_ladders_show_nobody(
     tables = {name: frames[name] for name in frames.tables}
     for place, name in enumerate(world[1].conversations[-2:]):
         drawn, ladder = show_timeline(tables, name), show_ladder(tables, name)
-        shown = [drawn.html(), drawn.svg(), drawn.text(), drawn.shown().to_csv(), repr(drawn), ladder.html(),
+        shown = [drawn.html(), drawn.svg(), drawn.text(), drawn.table().to_csv(), repr(drawn), ladder.html(),
                  ladder.svg(), ladder.text(), ladder.to_mermaid(), repr(ladder)]  # fmt: skip
         seen = [text.encode("utf-8", "replace") for text in shown]
         assert people_in([*seen, *(part for piece in seen for part in unpacked(piece))]) == {}, name

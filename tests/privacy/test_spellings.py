@@ -84,14 +84,14 @@ def test_any_other_id_is_encrypted_and_still_asked_for(told: str) -> None:
     assert Display().identifier(told) != told
     if told != "\ud83d":
         path = f"/v1/conversations/{quote(token, safe='')}/events"
-        assert MASK.shown(MASK.asked(path)) == path
+        assert MASK.masked_path(MASK.unmasked_path(path)) == path
         page = {"_embedded": {"conversations": [{"id": told}]}}
         assert json.loads(MASK.page(json.dumps(page).encode()))["_embedded"]["conversations"][0]["id"] == token
 
 
 def test_a_path_of_the_platform_stays_as_it_is() -> None:
     path = "/v1/conversations/CON-d93b4bfb-87c1-4ed1-a5b3-659ab98db2cb/events?cursor=i_%2B"
-    assert MASK.asked(path) == MASK.shown(path) == path
+    assert MASK.unmasked_path(path) == MASK.masked_path(path) == path
 
 
 def test_types_and_words_hold_no_number() -> None:

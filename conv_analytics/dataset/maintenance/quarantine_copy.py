@@ -99,7 +99,7 @@ class QuarantineCopy:
             self._new.setdefault(name, []).append(RunRows(run, [rows]))
         rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
         self.result.added += len(rows)
-        self.result.held += readable - len(rows)
+        self.result.already_stored += readable - len(rows)
         if batch.name == "events":
             for owner, last in keys_of(by_source(rows)[0], EVENT):
                 self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))

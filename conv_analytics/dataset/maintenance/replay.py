@@ -43,7 +43,7 @@ class Replayed:
     """Records that were read again."""
     added: int = 0
     """Records that had no row and have one now."""
-    held: int = 0
+    already_stored: int = 0
     """Records that had no row and need none: a later run brought them."""
     cells: int = 0
     """Records whose row has empty cells that can be read now."""
@@ -183,7 +183,7 @@ class _Replay:
             return
         rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
         self.result.added += len(rows)
-        self.result.held += len(readable) - len(rows)
+        self.result.already_stored += len(readable) - len(rows)
         for name, table in batch.tables.items():
             self._write(name, table)
         listed, delivered = by_source(rows)
@@ -211,7 +211,7 @@ class _Replay:
                         if newest is not None and (number, at) >= instants[newest]:
                             del fresh[tuple(values)]
             self.result.added -= len(ordered) - len(fresh)
-            self.result.held += len(ordered) - len(fresh)
+            self.result.already_stored += len(ordered) - len(fresh)
             self._write(name, ordered.take(pa.array(sorted(fresh.values()), pa.int64())))
 
     def _write(self, name: str, rows: pa.Table) -> None:

@@ -16,6 +16,9 @@ from msgspec import Meta
 #: In the report of a compacted dataset's first commit: the runs of its source folder.
 CARRIED = "history"
 
+#: Keys of the number of events with implausible ids by conversation: this version's, and that of earlier ones.
+IMPLAUSIBLE_IDS_KEYS = ("implausible_ids", "beyond")
+
 Count = Annotated[int, Meta(ge=0)]
 Instant = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$")]
 """ISO 8601 with a zone."""
@@ -53,6 +56,7 @@ class _Report(TypedDict, total=False):
     gone_count: Count | None
     seconds: float | None
     selected: list[str]
+    implausible_ids: dict[str, Count]
     beyond: dict[str, Count]
     pending: dict[str, Count]
     application: _Application | None

@@ -92,12 +92,12 @@ class Pacer:
             case ResponseReceived(elapsed_s=took):
                 self.rate_limit.accepted(now - took)
                 self.concurrency.answered(took, self._busy)
-            case Retried(status=HTTPStatus.TOO_MANY_REQUESTS, asked=asked, wait_s=wait):
-                if asked:
+            case Retried(status=HTTPStatus.TOO_MANY_REQUESTS, from_retry_after=from_retry_after, wait_s=wait):
+                if from_retry_after:
                     # A server that counts says how long to wait; other refusals say nothing about the rate.
                     self.rate_limit.refuse(self._refused_at)
-                self.rate_limit.pause(wait if asked else min(wait, DEFAULT_PAUSE_S))
-            case Retried(status=HTTPStatus.SERVICE_UNAVAILABLE, asked=True, wait_s=wait):
+                self.rate_limit.pause(wait if from_retry_after else min(wait, DEFAULT_PAUSE_S))
+            case Retried(status=HTTPStatus.SERVICE_UNAVAILABLE, from_retry_after=True, wait_s=wait):
                 self.rate_limit.pause(wait)
             case Retried(status=None, reason=reason) if reason in {"TransportError", "ProxyError"}:
                 self.concurrency.failed(now)

@@ -108,7 +108,7 @@ class RateLimit:
         if now < self._paused_until:
             return self._paused_until - now
         if self._burst is not None:
-            self._learn(now)
+            self._adjust_limit(now)
         self._probe(now)
         return max(0.0, self._next - now, self._window_wait(now))
 
@@ -155,8 +155,8 @@ class RateLimit:
         most = max(math.ceil(self.now), round(self.now / _MARGIN))
         return self._window.wait(most, now)
 
-    def _learn(self, now: float) -> None:
-        """Learn from a burst of refusals, once all responses in flight have arrived."""
+    def _adjust_limit(self, now: float) -> None:
+        """Adjust the limit after a burst of refusals, once all responses in flight have arrived."""
         assert self._burst is not None
         at, seen, count = self._burst
         self._burst = None

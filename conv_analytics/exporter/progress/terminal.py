@@ -55,10 +55,10 @@ def _started(stream: TextIO) -> Listener:
     except LiveError:
         # A console has one live display at a time, and the calling program has one already.
         return TextLines(stream)
-    return _moving(bar)
+    return _bar_listener(bar)
 
 
-def _moving(bar: RichProgress) -> Listener:
+def _bar_listener(bar: RichProgress) -> Listener:
     task = bar.add_task("connecting", total=None)
 
     def move(progress: Progress) -> None:

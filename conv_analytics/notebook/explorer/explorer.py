@@ -68,8 +68,8 @@ class Explorer(RequestWidget):
         # An export reports from a thread of its own, while the browser may ask for something: one lock for both.
         super().__init__(self._answer, self._fragment, None if panel is None else panel.lock, **state)
         if panel is not None:
-            self.export = panel.shown
-            panel.observe(lambda change: self.set_trait("export", change.new), "shown")
+            self.export = panel.view_state
+            panel.observe(lambda change: self.set_trait("export", change.new), "view_state")
             panel.ends.append(self._on_export)
 
     @property

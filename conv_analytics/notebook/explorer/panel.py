@@ -16,7 +16,7 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import Exported, Job, Progress, export
-from conv_analytics.exporter.options import Options, PanelOptions, ScopeOptions, takes
+from conv_analytics.exporter.options import Options, PanelOptions, ScopeOptions, expand_options
 from conv_analytics.exporter.progress.notebook import as_html, as_text
 from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.explorer.request_widget import RequestWidget
@@ -56,7 +56,7 @@ class Fields:
         return {name: "" if value is None else str(value) for name, value in vars(self).items()}
 
 
-@takes(PanelOptions)
+@expand_options(PanelOptions)
 def export_panel(
     client: Conversations | AsyncConversations,
     dest: str | Path = "exports",
@@ -128,13 +128,13 @@ class ExportPanel(RequestWidget):
         The latest run; None before the first.
     ends
         Called with the folder after each run.
-    shown
+    view_state
         What the browser shows.
     """
 
     _esm = module("dom.js", *(f"explorer/{name}.js" for name in ("widget", "panel", "panel_widget")))
     _css = style()
-    shown = traitlets.Dict().tag(sync=True)
+    view_state = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -150,7 +150,7 @@ class ExportPanel(RequestWidget):
         self.ends = [] if on_end is None else [on_end]
         self._client, self._tz, self._options = client, tz, options
         self._error = ""
-        super().__init__(self.do, self.html, shown=self._state())
+        super().__init__(self.do, self.html, view_state=self._state())
 
     @property
     def widget(self) -> Self:
@@ -245,7 +245,7 @@ class ExportPanel(RequestWidget):
 
     def _show(self) -> None:
         with self._lock:
-            self.shown = self._state()
+            self.view_state = self._state()
 
     def html(self) -> str:
         """The panel without a script."""

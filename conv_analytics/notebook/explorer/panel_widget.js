@@ -6,7 +6,7 @@ import { requestSender, follow, frame } from "./widget.js";
 export default {
   render({ model, el }) {
     const root = make("div", { class: "ca-explore ca-export" }), panel = new Panel(root, requestSender(model));
-    const ends = [frame(el, root), follow(model, ["shown"], () => panel.show(model.get("shown")))];
+    const ends = [frame(el, root), follow(model, ["view_state"], () => panel.show(model.get("view_state")))];
     return () => { for (const end of ends) end(); };
   },
 };

@@ -146,8 +146,8 @@ class Timeline:
 
         return TimelineWidget(self)
 
-    def shown(self) -> pd.DataFrame:
-        """The rows of the table as a frame of texts, masked."""
+    def table(self) -> pd.DataFrame:
+        """The rows of the table as a frame of texts, masked where the timeline is."""
         zone = zone_info(self.tz)
         rows = [cells(self.layout, item, zone) for item in self.layout.items]
         return pd.DataFrame(rows, columns=pd.Index(HEAD)).astype("str")

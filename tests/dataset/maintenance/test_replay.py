@@ -101,7 +101,7 @@ def test_records_without_a_row_are_added_in_a_commit(folder: Path, today: tuple[
     assert (found.added, found.unreadable) == (len(plan.lost) + len(plan.lost_members), 0)
     # A member that both runs saw, and could not read, has one row.
     lines = quarantined(folder)
-    assert found.added + found.held == sum(not each["kept"] for each in lines)
+    assert found.added + found.already_stored == sum(not each["kept"] for each in lines)
     assert found.cells == sum(each["kept"] for each in lines)
     assert before.items() <= files(folder).items(), "nothing was rewritten"
     assert errors(folder) == []
@@ -126,9 +126,9 @@ def test_a_second_replay_does_nothing(folder: Path) -> None:
     first = replay(folder)
     before = files(folder)
     again = replay(folder)
-    assert (again.commit, again.added, again.held) == (None, 0, 0)
+    assert (again.commit, again.added, again.already_stored) == (None, 0, 0)
     assert again.cells == first.cells > 0
-    assert again.records == first.records - first.added - first.held
+    assert again.records == first.records - first.added - first.already_stored
     assert {name for name in files(folder) if not name.startswith("_work")} == {
         name for name in before if not name.startswith("_work")
     }
@@ -247,7 +247,7 @@ def test_what_a_later_run_brought_is_not_added_again(folder: Path, today: tuple[
     # A later run saw the members again; its clock was behind.
     added(folder, [], rows={"members": members}, report={"started_at": "2020-01-01T00:00:00Z"})
     found = replay(folder)
-    assert (found.added, found.held) == (0, len(lines))
+    assert (found.added, found.already_stored) == (0, len(lines))
     assert found.commit is not None, "so that it need not be found out again"
     assert len(pd.read_parquet(folder / "leg_statuses")) == rows
     assert errors(folder) == []
