@@ -193,39 +193,39 @@ class Walker:
 
     def _pages(self) -> Context:
         """The context of a page, and of a single conversation."""
-        known = Context(self.unknown)
+        known_objects = Context(self.unknown)
         strange = Context(self.unknown)
         for key, what in EVERYWHERE.items():
-            known[key] = self._rule_for(key, what, known)
-        for key in KNOWN_OBJECTS - known.keys():
-            known[key] = Rule(self.unknown.texts, known)
-        for key, rule in known.items():
+            known_objects[key] = self._rule_for(key, what, known_objects)
+        for key in KNOWN_OBJECTS - known_objects.keys():
+            known_objects[key] = Rule(self.unknown.texts, known_objects)
+        for key, rule in known_objects.items():
             if isinstance(EVERYWHERE.get(key), Kind | Person) or EVERYWHERE.get(key) is Special.SECRET:
                 strange[key] = rule
         self.unknown.inside = strange
-        for key in known:
-            self._place(known[key], key, known)
-        record = Context(self.unknown, known)
+        for key in known_objects:
+            self._place(known_objects[key], key, known_objects)
+        record = Context(self.unknown, known_objects)
         # The number of an event may have any length.
         own_id = Rule(_Texts(self._identifier), fits=safe_numbers.any_length)
         record |= {"id": own_id, "uuid": own_id}
         records = Rule(self.unknown.texts, record)
         record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
-        record["_embedded"] = Rule(self.unknown.texts, self._embedded(known, records))
+        record["_embedded"] = Rule(self.unknown.texts, self._embedded(known_objects, records))
         # The events of a page may be the list itself (contract 2.3).
         record["_embedded"].each = record
         record.custom, record.strange = Context(self.unknown, record), Context(self.unknown, record)
         record.custom["body"] = self._custom_body()
-        record.strange["body"] = Rule(self.unknown.texts, self._strange_body(strange, known))
+        record.strange["body"] = Rule(self.unknown.texts, self._strange_body(strange, known_objects))
         page = Context(self.unknown, record)
         page.custom, page.strange = record.custom, record.strange
         links = Rule(_Texts(_fitting(safe_patterns.LINK, lambda _: None), remember=False))
         page["_links"] = links
         return page
 
-    def _embedded(self, known: Context, records: Rule) -> Context:
+    def _embedded(self, known_objects: Context, records: Rule) -> Context:
         """What ``_embedded`` holds: records of a list, or the sender of an event, the user of a member."""
-        inside = Context(self.unknown, known)
+        inside = Context(self.unknown, known_objects)
         inside |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
         return inside
 
@@ -240,30 +240,30 @@ class Walker:
             numbers=True,
         )
 
-    def _strange_body(self, strange: Context, known: Context) -> Context:
+    def _strange_body(self, strange: Context, known_objects: Context) -> Context:
         """Mask the body of an event of unknown type: keys of personal data, and legs, which have only ids."""
-        return Context(self.unknown, {**strange, "channel": Rule(self.unknown.texts, known)})
+        return Context(self.unknown, {**strange, "channel": Rule(self.unknown.texts, known_objects)})
 
-    def _place(self, rule: Rule, key: str, known: Context) -> None:
+    def _place(self, rule: Rule, key: str, known_objects: Context) -> None:
         """Set what a rule does with objects."""
         if rule.keep or rule.empty or key not in KNOWN_OBJECTS:
             return
         others = dict(INSIDE.get(key, {}))
         if key in ENDPOINTS:
             others["id"] = Person.PARTY
-        rule.inside = known
+        rule.inside = known_objects
         if others:
-            rule.inside = Context(self.unknown, known)
+            rule.inside = Context(self.unknown, known_objects)
             for name, what in others.items():
-                rule.inside[name] = self._rule_for(name, what, known)
-                self._place(rule.inside[name], name, known)
+                rule.inside[name] = self._rule_for(name, what, known_objects)
+                self._place(rule.inside[name], name, known_objects)
 
-    def _rule_for(self, key: str, what: Meaning, known: Context) -> Rule:
+    def _rule_for(self, key: str, what: Meaning, known_objects: Context) -> Rule:
         """The rule of a key: its own for objects, else that of its kind."""
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
             # An object here is one of the API's: what is in it decides for itself.
-            placed = Rule(rule.texts, known, numbers=rule.numbers, fits=rule.fits)
+            placed = Rule(rule.texts, known_objects, numbers=rule.numbers, fits=rule.fits)
             placed.instant = rule.instant
             return placed
         return rule

@@ -21,7 +21,7 @@ LINKS = "_links"
 _NOTHING = frozenset({b"null", b"[]", b'""', b"{}"})
 
 #: Objects and values by key; values are JSON as it is written.
-Kept = Mapping[str, "bytes | Kept"]
+KeyTree = Mapping[str, "bytes | KeyTree"]
 
 
 class UndeclaredKeys:
@@ -71,20 +71,20 @@ class UndeclaredKeys:
         return rows
 
     def _rest(self, document: LazyObject, at: FieldPath, taken: dict[str, Any]) -> dict[str, Any]:
-        kept: dict[str, Any] = {}
+        rest: dict[str, Any] = {}
         for key, raw in (document.members(at) or {}).items():
             path = (*at, key)
             if key == LINKS:
                 continue
             if path in self._outer and raw.startswith(b"{"):
                 if inner := self._rest(document, path, taken):
-                    kept[key] = inner
+                    rest[key] = inner
             elif path in self._readers:
                 if not any(self._holds(column, path, document, taken) for column in self._readers[path]):
-                    kept[key] = raw
+                    rest[key] = raw
             elif path not in self._outer or raw not in _NOTHING:
-                kept[key] = raw
-        return kept
+                rest[key] = raw
+        return rest
 
     def _holds(self, column: Column, path: FieldPath, document: LazyObject, taken: dict[str, Any]) -> bool:
         """Whether a column's cell holds the value under a path; an unreadable value goes to the quarantine."""
@@ -101,11 +101,11 @@ class UndeclaredKeys:
         return bool(_read(column, path, document) == taken[column.name])
 
 
-def to_json(kept: Kept) -> bytes:
-    """Write what was kept."""
+def to_json(tree: KeyTree) -> bytes:
+    """The keys and their values as JSON."""
     members = (
         json.dumps(key).encode() + b":" + (value if isinstance(value, bytes) else to_json(value))
-        for key, value in kept.items()
+        for key, value in tree.items()
     )
     return b"{" + b",".join(members) + b"}"
 

@@ -214,11 +214,11 @@ def _is_new(key: str, conversation_id: str, seen: SeenEvents) -> bool:
     return True
 
 
-def _add_conversations(rows: ReceivedRows, read: Events, kept: Sequence[int]) -> None:
+def _add_conversations(rows: ReceivedRows, read: Events, indexes: Sequence[int]) -> None:
     """Add the rows of conversations that were created or deleted: of transient ones there is no other record."""
-    types = read.arrays["type"].take(pa.array(kept, pa.int64())).cast(pa.string())
-    chosen = pc.and_(pc.is_in(types, _OF_CONVERSATION), read.bodies.take(pa.array(kept, pa.int64())).is_valid())
-    places: Any = pa.array(kept, pa.int64()).filter(pc.fill_null(chosen, fill_value=False))
+    types = read.arrays["type"].take(pa.array(indexes, pa.int64())).cast(pa.string())
+    chosen = pc.and_(pc.is_in(types, _OF_CONVERSATION), read.bodies.take(pa.array(indexes, pa.int64())).is_valid())
+    places: Any = pa.array(indexes, pa.int64()).filter(pc.fill_null(chosen, fill_value=False))
     if not len(places):
         return
     times = pc.coalesce(read.arrays["received_at"], read.arrays["at"], pa.scalar(_LONG_AGO, INSTANT)).take(places)

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from conv_analytics.analysis.engine.coerce import shown
+from conv_analytics.analysis.engine.coerce import with_answer_dtypes
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.entities.sip import CLASSES, explain
 
@@ -29,7 +29,7 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     for name in made:
         if str(name).endswith("_at"):
             made[name] = pd.to_datetime(made[name], utc=True).dt.as_unit("us")
-    return shown(made, KIND_OF)
+    return with_answer_dtypes(made, KIND_OF)
 
 
 def with_codes(codes: dict[int, int], **values: Any) -> list[dict[str, Any]]:

@@ -119,9 +119,9 @@ def _hangups(source: Source) -> Rows:
     return rows if one_row_per_leg("hangups", legs) else rows.unique(key, keep="any")
 
 
-def _units(rows: Rows, known: Mapping[str, Any]) -> Units:
-    """Decide from rows with the measured columns; units that are known are left out."""
-    return decide(_numbers(rows), known)
+def _units(rows: Rows, from_caller: Mapping[str, Any]) -> Units:
+    """Decide from rows with the measured columns; the units that the caller gives stay."""
+    return decide(_numbers(rows), from_caller)
 
 
 def _numbers(rows: Rows) -> Mapping[str, float]:

@@ -30,26 +30,26 @@ LOSS_UNLIKELY = 0.1
 _JITTER = {"ms2": "variances", "ms": "deviations"}
 
 
-def decide(numbers: Mapping[str, float], known: Mapping[str, Any]) -> Units:
-    """The decisions, from counts alone; a missing count is one that no row gave. Units that are known stay."""
-    given = {name: _given(name, value, numbers) for name, value in known.items() if value is not None}
-    scale = given.get("mos_scale") or _scale_of(numbers)
-    model = given.get("mos_model") or _model_of(numbers, scale.decided)
-    loss = given.get("loss_unit") or _loss_of(numbers)
-    jitter = given.get("jitter_unit") or _jitter_of(numbers)
+def decide(numbers: Mapping[str, float], from_caller: Mapping[str, Any]) -> Units:
+    """The decisions, from counts alone; a missing count is one that no row gave. Units that the caller gives stay."""
+    evidence = {name: _evidence_of(name, value, numbers) for name, value in from_caller.items() if value is not None}
+    scale = evidence.get("mos_scale") or _scale_of(numbers)
+    model = evidence.get("mos_model") or _model_of(numbers, scale.decided)
+    loss = evidence.get("loss_unit") or _loss_of(numbers)
+    jitter = evidence.get("jitter_unit") or _jitter_of(numbers)
     return Units(
         None if scale.decided == "unknown" else float(scale.decided),
         model.decided,
         loss.decided,
         jitter.decided,
-        loss_told=numbers.get("loss_some", 0) > 0 or "loss_unit" in given,
+        loss_told=numbers.get("loss_some", 0) > 0 or "loss_unit" in evidence,
         rate_told=_rate_is_share(numbers) and (numbers.get("rate_some", 0) > 0 or not numbers.get("rate_flawed", 0)),
-        loss_checked="loss_unit" not in given and not loss.assumed and _flaws_decide(numbers),
+        loss_checked="loss_unit" not in evidence and not loss.assumed and _flaws_decide(numbers),
         evidence=(scale, model, loss, jitter),
     )
 
 
-def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
+def _evidence_of(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
     if what == "mos_scale" and (isinstance(value, bool) or value not in SCALES):
         raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
     decided = f"{value:g}" if what == "mos_scale" else str(value)

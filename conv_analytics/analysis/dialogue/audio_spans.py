@@ -113,7 +113,7 @@ def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
     prompts = "say_id" in rows
     rows["pair"] = _pairs(rows) if prompts else rows["who"]
     also = ["ended_by", "endless"] if prompts else []
-    shown, key = key, ["conversation_id", "pair", "what"]
+    owner_key, key = key, ["conversation_id", "pair", "what"]
     rows = rows.sort_values([*key, "time", "event_id"], kind="stable").reset_index(drop=True)
     rows = _alternating(_swapped(rows, key), key)
     following = rows.groupby(key, sort=False)
@@ -130,7 +130,7 @@ def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
         rows["ended_by"] = following["type"].shift(-1).where(starts, rows["type"])
         rows["endless"] = (rows["loop"] == 0).fillna(value=False).astype(bool) & (rows["what"] == "play")
     keep = starts | rows["open_start"]
-    names = [*shown, "leg_id", "member_id", "start", "end", "open_start", "open_end", *also]
+    names = [*owner_key, "leg_id", "member_id", "start", "end", "open_start", "open_end", *also]
     return rows.loc[keep, names].reset_index(drop=True)
 
 

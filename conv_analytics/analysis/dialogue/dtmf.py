@@ -146,13 +146,13 @@ def _prompts(rows: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float, *
     prompts = rows[~rows["key"]].set_index(key)[["event_id", "at"]]
     prompts.columns = pd.Index(["prompt_event_id", "prompted_at"])
     pressed = keys.groupby(key).agg(digits=("digits", "".join), presses=("at", "size"), first_at=("at", "min"))
-    done = prompts.join(pressed, how="outer").reset_index()
-    done["digits"] = done["digits"].fillna("")
-    done["presses"] = done["presses"].fillna(0)
-    done["first_digit_s"] = _seconds(done["first_at"], done["prompted_at"])
-    done["outcome"] = np.where(done["presses"] > 0, "answered", np.where(_left(done, ends, patience_s),
-                                                                         "abandoned", "timed_out"))  # fmt: skip
-    return done
+    outcomes = prompts.join(pressed, how="outer").reset_index()
+    outcomes["digits"] = outcomes["digits"].fillna("")
+    outcomes["presses"] = outcomes["presses"].fillna(0)
+    outcomes["first_digit_s"] = _seconds(outcomes["first_at"], outcomes["prompted_at"])
+    silent = np.where(_hung_up(outcomes, ends, patience_s), "abandoned", "timed_out")
+    outcomes["outcome"] = np.where(outcomes["presses"] > 0, "answered", silent)
+    return outcomes
 
 
 def _repeated(rows: pd.DataFrame) -> pd.Series[Any]:
@@ -163,14 +163,14 @@ def _repeated(rows: pd.DataFrame) -> pd.Series[Any]:
     return (apart < pd.Timedelta(seconds=1)).reindex(rows.index, fill_value=False)
 
 
-def _left(done: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float) -> Any:
+def _hung_up(prompts: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float) -> Any:
     """Prompts on which a caller hung up: the last of the conversation, with a hangup soon after."""
-    if ends is None or done.empty:
-        return np.zeros(len(done), dtype=bool)
-    last = done["prompt"] == done.groupby(_ID)["prompt"].transform("max")
-    pairs = done.reset_index(names="row")[["row", _ID, "prompted_at"]].merge(ends, on=_ID)
+    if ends is None or prompts.empty:
+        return np.zeros(len(prompts), dtype=bool)
+    last = prompts["prompt"] == prompts.groupby(_ID)["prompt"].transform("max")
+    pairs = prompts.reset_index(names="row")[["row", _ID, "prompted_at"]].merge(ends, on=_ID)
     waited = _seconds(pairs["at"], pairs["prompted_at"])
-    return last & done.index.isin(pairs.loc[waited.between(0, patience_s), "row"])
+    return last & prompts.index.isin(pairs.loc[waited.between(0, patience_s), "row"])
 
 
 def _seconds(later: pd.Series[Any], earlier: pd.Series[Any]) -> pd.Series[Any]:

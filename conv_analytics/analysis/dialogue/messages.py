@@ -95,21 +95,21 @@ def _rows(source: Source) -> Rows:
 
 def _judged(rows: Rows) -> Rows:
     col = nw.col
-    known = {state: ~col(f"{state}_at").is_null() for state in STATES}
-    over = known["rejected"] | known["undeliverable"]
-    got = known["delivered"] | known["seen"]
-    taken = known["submitted"] | got
+    reported = {state: ~col(f"{state}_at").is_null() for state in STATES}
+    over = reported["rejected"] | reported["undeliverable"]
+    got = reported["delivered"] | reported["seen"]
+    taken = reported["submitted"] | got
     final: Any = nw.lit("sent")
-    holds = {"submitted": taken, **{state: known[state] for state in ("undeliverable", "rejected")}, "delivered": got,
-             "seen": known["seen"]}  # fmt: skip
+    failures = {state: reported[state] for state in ("undeliverable", "rejected")}
+    holds = {"submitted": taken, **failures, "delivered": got, "seen": reported["seen"]}
     for state, there in holds.items():
         final = nw.when(there).then(nw.lit(state)).otherwise(final)
     span = col("delivered_at_us") - col("since_us")
 
     clock, odd = is_true(span < 0), got & over
     return rows.with_columns(
-        taken.alias("submitted"), got.alias("delivered"), *(known[state].alias(state) for state in STATES[2:]),
-        (one_if(taken & ~known["submitted"]) + one_if(got & ~known["delivered"])).alias("imputed"),
+        taken.alias("submitted"), got.alias("delivered"), *(reported[state].alias(state) for state in STATES[2:]),
+        (one_if(taken & ~reported["submitted"]) + one_if(got & ~reported["delivered"])).alias("imputed"),
         final.alias("state"),
         nw.when(span >= 0).then(span.abs() / 1_000_000).alias("latency_s"),
         nw.concat_str([nw.when(clock).then(nw.lit(",clock")).otherwise(nw.lit("")),

@@ -68,17 +68,17 @@ def mute(data: Any) -> Any:
 
 def _batch(spans: pd.DataFrame) -> pd.DataFrame:
     spans = spans.assign(length=(spans["end"] - spans["start"]) / 1e6, one=1)
-    known, silenced = spans[~spans["open_start"]], spans["what"] != "speaking"
+    with_start, silenced = spans[~spans["open_start"]], spans["what"] != "speaking"
     rows = spans[silenced].groupby(_KEY).agg(
         leg_id=("leg_id", "first"), member_id=("member_id", "first"), unmatched=("open_start", "sum")
     ).reset_index()  # fmt: skip
     for what, prefix, number in (("mute", "muted", "mutes"), ("earmuff", "earmuffed", "earmuffs")):
-        sums = known[known["what"] == what].groupby(_KEY).agg(
+        sums = with_start[with_start["what"] == what].groupby(_KEY).agg(
             **{f"{prefix}_s": ("length", "sum"), number: ("one", "sum"), f"left_{prefix}": ("open_end", "max")}
         ).reset_index()  # fmt: skip
         rows = rows.merge(sums, on=_KEY, how="left")
         rows[f"left_{prefix}"] = rows[f"left_{prefix}"].astype("boolean").fillna(value=False)
-    rows = rows.merge(_both(known), on=_KEY, how="left")
+    rows = rows.merge(_both(with_start), on=_KEY, how="left")
     zero = ["muted_s", "mutes", "earmuffed_s", "earmuffs", "spoke_muted_s", "spoke_muted"]
     rows[zero] = rows[zero].fillna(0)
     return rows

@@ -91,7 +91,7 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     1     2         1         NaN   True
     """
     source, until = _opened(data, roles, other, until)
-    parts = (_turns(_said(rows, roles, other), until) for rows in _messages(source).batches())
+    parts = (_turns(_with_roles(rows, roles, other), until) for rows in _messages(source).batches())
     return source.result_of_parts(parts, RESPONSES, by=[_ID, "turn"])
 
 
@@ -125,7 +125,7 @@ def first_responses(
     0             180.0   60.0  False
     """
     source, until = _opened(data, roles, other, until)
-    parts = (_first(_said(rows, roles, other), until) for rows in _messages(source).batches())
+    parts = (_first(_with_roles(rows, roles, other), until) for rows in _messages(source).batches())
     return source.result_of_parts(parts, FIRST_RESPONSES, by=[_ID])
 
 
@@ -145,7 +145,7 @@ def _messages(source: Source) -> Rows:
     return rows.filter(~nw.col("at").is_null(), ~nw.col(_ID).is_null())
 
 
-def _said(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFrame:
+def _with_roles(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFrame:
     """Messages in the order of time, each with the role of its sender."""
     rows = rows.drop_duplicates([_ID, "event_id"])
     rows = rows[rows["from_member_id"].notna() | rows["from_user_id"].notna()]
@@ -153,21 +153,21 @@ def _said(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFr
     return rows.assign(role=role).sort_values([_ID, "at", "event_id"], kind="stable").reset_index(drop=True)
 
 
-def _turns(said: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
-    customer = said["role"] == "customer"
+def _turns(messages: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
+    customer = messages["role"] == "customer"
     # Turns begin with a customer's message that is the first, or the first after a human's.
-    spoke = said["role"].where(said["role"] != "bot").groupby(said[_ID]).ffill()
-    fresh = customer & (spoke.groupby(said[_ID]).shift(1) != "customer")
-    said = said.assign(turn=fresh.groupby(said[_ID]).cumsum())
-    said, customer = said[said["turn"] > 0], customer[said["turn"] > 0]
+    spoke = messages["role"].where(messages["role"] != "bot").groupby(messages[_ID]).ffill()
+    fresh = customer & (spoke.groupby(messages[_ID]).shift(1) != "customer")
+    messages = messages.assign(turn=fresh.groupby(messages[_ID]).cumsum())
+    messages, customer = messages[messages["turn"] > 0], customer[messages["turn"] > 0]
     key = [_ID, "turn"]
-    questions = said[customer].groupby(key).agg(messages=("at", "size"), asked_at=("at", "min"))
-    replies = said[~customer]
+    questions = messages[customer].groupby(key).agg(messages=("at", "size"), asked_at=("at", "min"))
+    replies = messages[~customer]
     first = replies.groupby(key).agg(replied_at=("at", "first"), replied_by=("role", "first"))
     human = replies[replies["role"] == "human"].groupby(key).agg(human_at=("at", "first"))
     # The last message before the first reply: those that follow a bot's do not wait for it.
-    replied = (~customer).groupby([said[_ID], said["turn"]]).cumsum() > 0
-    before = said[customer & ~replied].groupby(key).agg(last_at=("at", "max"))
+    replied = (~customer).groupby([messages[_ID], messages["turn"]]).cumsum() > 0
+    before = messages[customer & ~replied].groupby(key).agg(last_at=("at", "max"))
     rows = questions.join(before).join(first).join(human).reset_index()
     rows["response_s"] = _seconds(rows["replied_at"], rows["last_at"])
     rows["human_s"] = _seconds(rows["human_at"], rows["asked_at"])
@@ -176,13 +176,13 @@ def _turns(said: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     return rows
 
 
-def _first(said: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
-    group = said.groupby(_ID)
+def _first(messages: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
+    group = messages.groupby(_ID)
     began = group["role"].transform("first") == "customer"
-    said = said[began.astype(bool)]
-    rows = said.groupby(_ID).agg(asked_at=("at", "min"), ended_at=("at", "max")).reset_index()
+    messages = messages[began.astype(bool)]
+    rows = messages.groupby(_ID).agg(asked_at=("at", "min"), ended_at=("at", "max")).reset_index()
     for role, name, how in (("human", "replied_at", "min"), ("bot", "bot_at", "min"), ("customer", "last_at", "max")):
-        instants = said[said["role"] == role].groupby(_ID)["at"].agg(how).rename(name)
+        instants = messages[messages["role"] == role].groupby(_ID)["at"].agg(how).rename(name)
         rows = rows.merge(instants, on=_ID, how="left")
     rows["first_response_s"] = _seconds(rows["replied_at"], rows["asked_at"])
     rows["bot_s"] = _seconds(rows["bot_at"], rows["asked_at"])

@@ -121,7 +121,7 @@ def _transfer(event: ConversationEvent) -> str:
     return f"transferred{f' from {source}' if source else ''}"
 
 
-def _kept(event: ConversationEvent) -> str:
+def _recording_ready(event: ConversationEvent) -> str:
     return f"recording ready{_size(event, 'size_bytes')}"
 
 
@@ -165,7 +165,7 @@ _MARKS: dict[str, tuple[str, Callable[[ConversationEvent], str]]] = {
     "member:media": ("media", _media),
     "sip:machine": ("machine", _machine),
     "sip:amd_machine": ("machine", _machine),
-    "audio:record:done": ("event", _kept),
+    "audio:record:done": ("event", _recording_ready),
     "event:delete": ("event", _deleted),
 }
 

@@ -157,7 +157,7 @@ def turns(
     source = Source.of(data)
     parts = turn_batches(source, roles)
     if by == "turn":
-        return source.result_of_parts((_shown(part) for part, _ in parts), TURNS, by=[_ID, "turn"])
+        return source.result_of_parts((_with_instants(part) for part, _ in parts), TURNS, by=[_ID, "turn"])
     if by == "conversation":
         rows = (_conversations(part, quiet, dead_air_s) for part, quiet in parts)
         return source.result_of_parts(rows, TURN_CONVERSATIONS, by=[_ID])
@@ -200,7 +200,7 @@ def conversation_turns(
     return rows.assign(duration_s=length.where(~rows["open"])), quiet
 
 
-def _shown(rows: pd.DataFrame) -> pd.DataFrame:
+def _with_instants(rows: pd.DataFrame) -> pd.DataFrame:
     start = coerce.instants(rows["start"]).where(~rows["open_start"])
     return rows.assign(start_at=start, end_at=coerce.instants(rows["end"]), latency_at_least=rows["at_least"])
 

@@ -102,23 +102,23 @@ class Validity:
             f"the first instant at which a row is valid, {TO} the first at which it no longer is."
         )
 
-    def places(self, keys: pa.Array, at_us: Ints, known: Any = None) -> Ints:
+    def places(self, keys: pa.Array, at_us: Ints, has_instant: Any = None) -> Ints:
         """Per key and instant the valid row; -1 for a key without rows, `OUTSIDE` where none is valid then.
 
         Parameters
         ----------
-        known
-            Which instants are known; all when absent.
+        has_instant
+            Which of the keys have an instant; all when absent.
         """
         numbers = pc.fill_null(pc.index_in(keys, value_set=self._different, skip_nulls=True), -1)
         numbers = numbers.to_numpy(zero_copy_only=False).astype(np.int64)
-        wanted = numbers * (len(self._starts) + 1) + np.searchsorted(self._starts, at_us, side="right") - 1
-        before = np.searchsorted(self._ranked, wanted, side="right") - 1
+        sought = numbers * (len(self._starts) + 1) + np.searchsorted(self._starts, at_us, side="right") - 1
+        before = np.searchsorted(self._ranked, sought, side="right") - 1
         rows = self._order[np.maximum(before, 0)]
         width = len(self._starts) + 1
         holds = (before >= 0) & (self._ranked[np.maximum(before, 0)] // width == numbers) & (at_us < self.until[rows])
-        if known is not None:
-            holds &= known
+        if has_instant is not None:
+            holds &= has_instant
         result: Ints = np.where(numbers < 0, -1, np.where(holds, rows, self.OUTSIDE))
         return result
 

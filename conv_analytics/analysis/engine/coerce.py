@@ -135,23 +135,23 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_large_string(kind) else kind
 
 
-def shown(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
+def with_answer_dtypes(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
     """A result with the dtypes that answers have: ``str``, ``Int64``, ``float64``, ``boolean``, instants in UTC."""
     changed: dict[str, str] = {}
     for name, dtype in frame.dtypes.items():
         kind = kinds.get(str(name))
         if kind is not None:
-            wanted = _TYPES.get(kind, _TEXT)
+            answer_dtype = _TYPES.get(kind, _TEXT)
         elif pd.api.types.is_bool_dtype(dtype):
-            wanted = "boolean"
+            answer_dtype = "boolean"
         elif pd.api.types.is_integer_dtype(dtype):
-            wanted = "Int64"
+            answer_dtype = "Int64"
         elif pd.api.types.is_float_dtype(dtype):
-            wanted = "float64"
+            answer_dtype = "float64"
         else:
             continue
-        if dtype != wanted:
-            changed[str(name)] = wanted
+        if dtype != answer_dtype:
+            changed[str(name)] = answer_dtype
     return frame.astype(changed) if changed else frame.copy(deep=False)
 
 
@@ -182,6 +182,6 @@ __all__ = [
     "micros",
     "no_instants",
     "pandas_columns",
-    "shown",
     "to_pandas",
+    "with_answer_dtypes",
 ]

@@ -31,8 +31,8 @@ def first_of(*names: str) -> Computed:
     return Computed(names, nw.coalesce(*names) if len(names) > 1 else nw.col(names[0]))
 
 
-def inputs_of(columns: Mapping[str, Computed], wanted: Collection[str]) -> set[str]:
-    """The columns from which `wanted` is computed.
+def inputs_of(columns: Mapping[str, Computed], targets: Collection[str]) -> set[str]:
+    """The columns from which the targets are computed.
 
     >>> columns = {
     ...     "talk": Computed(("end", "start"), nw.col("end") - nw.col("start")),
@@ -41,28 +41,28 @@ def inputs_of(columns: Mapping[str, Computed], wanted: Collection[str]) -> set[s
     >>> sorted(inputs_of(columns, ["talk"]))
     ['hangup', 'last', 'start']
     """
-    inputs = set(wanted) - set(columns)
-    for name in set(wanted) & set(columns):
+    inputs = set(targets) - set(columns)
+    for name in set(targets) & set(columns):
         inputs |= inputs_of(columns, columns[name].needs)
     return inputs
 
 
-def compute(rows: Rows, columns: Mapping[str, Computed], wanted: Collection[str], *, keep: Sequence[str]) -> Rows:
-    """The wanted columns and those to keep, computed level by level: a level needs only those before it.
+def compute(rows: Rows, columns: Mapping[str, Computed], targets: Collection[str], *, keep: Sequence[str]) -> Rows:
+    """The target columns and those to keep, computed level by level: a level needs only those before it.
 
     What nothing needs any more is left behind on the way.
     """
-    levels = _levels(columns, wanted)
+    levels = _levels(columns, targets)
     there = set(rows.columns)
     for place, names in enumerate(levels):
         later = {need for level in levels[place + 1 :] for name in level for need in columns[name].needs}
-        kept = sorted((later | set(wanted)) & there - set(keep))
-        rows = rows.with_values({name: columns[name].value for name in names}, keep=[*keep, *kept])
+        needed_later = sorted((later | set(targets)) & there - set(keep))
+        rows = rows.with_values({name: columns[name].value for name in names}, keep=[*keep, *needed_later])
         there |= set(names)
     return rows
 
 
-def _levels(columns: Mapping[str, Computed], wanted: Collection[str]) -> list[list[str]]:
+def _levels(columns: Mapping[str, Computed], targets: Collection[str]) -> list[list[str]]:
     """The columns to compute, in levels: each needs only those before it."""
     depths: dict[str, int] = {}
 
@@ -73,7 +73,7 @@ def _levels(columns: Mapping[str, Computed], wanted: Collection[str]) -> list[li
             depths[name] = 1 + max((depth(need) for need in columns[name].needs), default=0)
         return depths[name]
 
-    deepest = max((depth(name) for name in wanted), default=0)
+    deepest = max((depth(name) for name in targets), default=0)
     return [[name for name, its in depths.items() if its == level] for level in range(1, deepest + 1)]
 
 

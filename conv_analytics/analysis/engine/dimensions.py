@@ -58,9 +58,9 @@ def names_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
     return tuple(name for each in dimensions for name in each.columns)
 
 
-def needed_dimensions(dimensions: Sequence[Dimension], wanted: Iterable[str]) -> tuple[list[Dimension], set[str]]:
+def needed_dimensions(dimensions: Sequence[Dimension], columns: Iterable[str]) -> tuple[list[Dimension], set[str]]:
     """The dimensions that some columns need, in their order, and all columns involved."""
-    needed = set(wanted)
+    needed = set(columns)
     needed_first: list[Dimension] = []
     for each in reversed(dimensions):
         if needed & set(each.columns):

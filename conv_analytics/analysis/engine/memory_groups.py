@@ -62,33 +62,35 @@ def groups(columns: Mapping[str, pa.Array], by: Sequence[str], aggregates: Seque
     keys = [columns[name] for name in by]
     numbers, count = numbers_of(keys)
     first = pa.array(first_rows(numbers, count))
-    done = {name: key.take(first) for name, key in zip(by, keys, strict=True)}
+    result_columns = {name: key.take(first) for name, key in zip(by, keys, strict=True)}
     table: dict[str, Any] = {"number": pa.array(numbers)}
-    wanted: list[tuple[str, str, Any]] = []
+    aggregations: list[tuple[str, str, Any]] = []
     for place, each in enumerate(aggregates):
         values, what = _last(each)
         if what == "len":
-            done["len" if not _named(each) else name_of(each)] = pa.array(np.bincount(numbers, minlength=count))
+            result_columns["len" if not _named(each) else name_of(each)] = pa.array(
+                np.bincount(numbers, minlength=count)
+            )
             continue
         column = evaluation.of(values)
         if what not in _TOTALS or isinstance(column, pa.Scalar):
             raise UnknownExpressionError(f"{what} of a group")
         name = name_of(each)
-        done[name] = None
+        result_columns[name] = None
         if what == "sum" and pa.types.is_floating(column.type):
             # Added up as pandas does: the same numbers in the same order give the same sum.
             series = pd.Series(column.to_numpy(zero_copy_only=False))
-            done[name] = pa.array(series.groupby(numbers).sum().to_numpy())
+            result_columns[name] = pa.array(series.groupby(numbers).sum().to_numpy())
             continue
         options = pc.ScalarAggregateOptions(min_count=0) if what == "sum" else None
         table[str(place)] = column.cast(pa.int64()) if what == "sum" else column
-        wanted.append((str(place), what, options))
-        done[name] = (str(place), what)
-    result = pa.table(table).group_by("number", use_threads=False).aggregate(wanted)
-    for name, value in done.items():
+        aggregations.append((str(place), what, options))
+        result_columns[name] = (str(place), what)
+    result = pa.table(table).group_by("number", use_threads=False).aggregate(aggregations)
+    for name, value in result_columns.items():
         if isinstance(value, tuple):
-            done[name] = result["_".join(value)].combine_chunks()
-    return done
+            result_columns[name] = result["_".join(value)].combine_chunks()
+    return result_columns
 
 
 def _named(expression: Any) -> bool:
@@ -109,8 +111,8 @@ def match(left: Sequence[pa.Array], right: Sequence[pa.Array]) -> tuple[pa.Array
         whole = pa.array(numbers, mask=~valid)
         mine, theirs = whole[: len(left[0])], whole[len(left[0]) :]
     places = pc.index_in(mine, value_set=theirs, skip_nulls=True)
-    known = theirs.drop_null()
-    return places, len(known.unique()) < len(known)
+    valid_keys = theirs.drop_null()
+    return places, len(valid_keys.unique()) < len(valid_keys)
 
 
 __all__ = ["groups", "is_total", "match", "total"]

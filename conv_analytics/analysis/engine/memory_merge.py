@@ -18,7 +18,7 @@ def merged_frames(frames: Sequence[MemoryFrame], by: Sequence[str], kinds: Mappi
     keys = {name: pa.concat_arrays([frame.arrow(name).cast(TEXT) for frame in frames]) for name in by}
     numbers, count = numbers_of(list(keys.values()))
     first = first_rows(numbers, count)
-    done = {name: column.take(pa.array(first)) for name, column in keys.items()}
+    merged = {name: column.take(pa.array(first)) for name, column in keys.items()}
     begin = 0
     for frame in frames:
         rows, begin = numbers[begin : begin + len(frame)], begin + len(frame)
@@ -28,9 +28,9 @@ def merged_frames(frames: Sequence[MemoryFrame], by: Sequence[str], kinds: Mappi
         places = np.full(count, -1, dtype=np.int64)
         places[rows] = np.arange(len(rows))
         of_key = pa.array(places, mask=places < 0)
-        done |= {name: column.take(of_key) for name, column in part.items()}
-    rest = {name: pa.nulls(count, arrow_type(kind)) for name, kind in kinds.items() if name not in done}
-    whole = done | rest
+        merged |= {name: column.take(of_key) for name, column in part.items()}
+    rest = {name: pa.nulls(count, arrow_type(kind)) for name, kind in kinds.items() if name not in merged}
+    whole = merged | rest
     return MemoryFrame({name: whole[name] for name in (*by, *kinds)}, count)
 
 

@@ -16,10 +16,10 @@ def keys_of(by: str | Sequence[str]) -> list[str]:
     return names
 
 
-def one_of(option: str, value: object, known: Collection[str]) -> None:
-    """Refuse a word that is not known."""
-    if value not in known:
-        raise ConfigError(f"{option}={value!r} is not one of {', '.join(known)}.")
+def one_of(option: str, value: object, choices: Collection[str]) -> None:
+    """Refuse a value that is none of the choices."""
+    if value not in choices:
+        raise ConfigError(f"{option}={value!r} is not one of {', '.join(choices)}.")
 
 
 def in_utc(option: str, at: datetime) -> datetime:

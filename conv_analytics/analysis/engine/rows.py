@@ -217,7 +217,7 @@ class Rows:
         return self.source.engine.memory_frame(self.frame).records()
 
     def _collected(self, kinds: Mapping[str, Any]) -> pd.DataFrame:
-        return coerce.shown(self.source.engine.collected(self.frame), kinds)
+        return coerce.with_answer_dtypes(self.source.engine.collected(self.frame), kinds)
 
     def result(self, columns: Sequence[Column] | None = None, *, by: Sequence[str] = ()) -> Any:
         """The rows as an answer in the caller's kind.
@@ -270,7 +270,7 @@ class Rows:
 
 def show_time_keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """A result whose keys of local time are formatted for display."""
-    return frame.assign(**{name: zones.shown(name, frame[name]) for name in by if name in zones.KEYS})
+    return frame.assign(**{name: zones.formatted_key(name, frame[name]) for name in by if name in zones.KEYS})
 
 
 def time_keys(frame: pd.DataFrame, by: Sequence[str], tz: str, at: str = "started_at") -> pd.DataFrame:

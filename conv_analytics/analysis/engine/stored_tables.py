@@ -180,18 +180,18 @@ class ArrowTable:
 
 def _typed(rows: pa.Table, kinds: Mapping[str, Any]) -> dict[str, Any]:
     """Columns of a dataset as their kinds; the day of the partition is left out."""
-    done: dict[str, Any] = {}
+    typed: dict[str, Any] = {}
     for name in rows.column_names:
         if name in kinds:
             column = rows.column(name)
             if pa.types.is_decimal(column.type):
                 # The nearest number, as Python makes it.
                 values = [None if value is None else float(value) for value in column.to_pylist()]
-                done[name] = pa.array(values, pa.float64())
+                typed[name] = pa.array(values, pa.float64())
             else:
                 plain = as_it_is(column, kinds[name])
-                done[name] = pc.cast(column, arrow_type(kinds[name])).combine_chunks() if plain is None else plain
-    return done
+                typed[name] = pc.cast(column, arrow_type(kinds[name])).combine_chunks() if plain is None else plain
+    return typed
 
 
 __all__ = ["CONVERSATION", "ArrowTable", "FolderTable", "PandasTable", "StoredTable", "as_it_is"]

@@ -108,7 +108,7 @@ def _whole(number: nw.Expr, divisor: int) -> nw.Expr:
     return (number - _rest(number, divisor)) / divisor
 
 
-def shown(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
+def formatted_key(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
     """A key formatted for display: numbers, and days as text."""
     if name in {"hour", "weekday"}:
         return numbers.astype("Int64")
@@ -142,4 +142,4 @@ def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
     return [micros(whole if _offset(zone, whole) != before else high)]
 
 
-__all__ = ["HOUR", "KEYS", "Zone", "labels", "shown", "zone_info"]
+__all__ = ["HOUR", "KEYS", "Zone", "formatted_key", "labels", "zone_info"]

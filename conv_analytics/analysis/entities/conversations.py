@@ -53,23 +53,23 @@ def conversations(data: Any) -> Any:
 
 def conversation_rows(source: Source) -> Rows:
     """The conversations for further questions."""
-    made: list[Rows] = []
+    parts: list[Rows] = []
     if "conversations" in source.tables:
         rows = Rows.read(source, "conversations", [_ID, "created_at"], needed=[_ID])
-        made.append(_by_id(rows, nw.col("created_at").min(), nw.len().alias("listed")))
-    made += [_counted(source, name) for name in ("events", "messages") if name in source.tables]
+        parts.append(_by_id(rows, nw.col("created_at").min(), nw.len().alias("listed")))
+    parts += [_counted(source, name) for name in ("events", "messages") if name in source.tables]
     if "members" in source.tables:
         rows = Rows.read(source, "members", [_ID, "member_id", "user_id"], needed=[_ID])
         one = rows.group([_ID, "member_id"], nw.col("user_id").min())
         users = one.filter(~nw.col("user_id").is_null()).select(_ID, "user_id").unique()
-        made.append(_by_id(one, nw.len().alias("members")))
-        made.append(_by_id(users, nw.len().alias("users")))
+        parts.append(_by_id(one, nw.len().alias("members")))
+        parts.append(_by_id(users, nw.len().alias("users")))
     if source.single or any(name in source.tables for name in LEG_TABLES):
-        made.append(_called(call_rows(source)))
-    if not made:
+        parts.append(_called(call_rows(source)))
+    if not parts:
         raise TableNotFound("conversations", source.tables, where="the data")
-    whole = made[0]
-    for other in made[1:]:
+    whole = parts[0]
+    for other in parts[1:]:
         joined = whole.join(other, on=[_ID], how="full", suffix="_other")
         whole = joined.with_columns(nw.coalesce(_ID, f"{_ID}_other").alias(_ID)).drop(f"{_ID}_other")
     return _finished(whole)

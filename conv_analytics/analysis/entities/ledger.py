@@ -64,7 +64,7 @@ def ledger(data: Any) -> Any:
                          + ["why"])  # fmt: skip
     good = frame["n"] - frame["missing"] - frame["odd"] - frame["unmeasured"]
     frame.insert(len(LEDGER) - 2, "share", (good / frame["n"]).where(frame["n"] > 0))
-    return source.result(coerce.shown(frame, {column.name: column.kind for column in LEDGER}))
+    return source.result(coerce.with_answer_dtypes(frame, {column.name: column.kind for column in LEDGER}))
 
 
 def _table(source: Source, name: str) -> list[tuple[Any, ...]]:

@@ -93,7 +93,7 @@ def _ends() -> dict[str, Computed]:
     users = [nw.when(_col(f"{p}_from_member_id") == _col("member_id")).then(_col(f"{p}_from_user_id")) for p in "hcr"]
     members = tuple(f"{part}_{name}" for part in "hcr" for name in ("from_member_id", "from_user_id"))
     outbound, inbound = _col("direction") == "outbound", _col("direction") == "inbound"
-    made = {
+    computed = {
         "direction": _of_parts("direction", "schr"),
         "channel_type": _of_parts("channel_type", "schr"),
         "member_id": first_of("s_member_id", "h_from_member_id", "c_from_member_id", "r_from_member_id"),
@@ -106,7 +106,7 @@ def _ends() -> dict[str, Computed]:
     }
     for end in ("from", "to"):
         address, kind = f"{end}_address", f"{end}_type"
-        made |= {
+        computed |= {
             address: _of_parts(address, "chr"),
             kind: _of_parts(kind, "chr"),
             f"{end}_plain": Computed((address,), plain_expr(address)),
@@ -120,8 +120,8 @@ def _ends() -> dict[str, Computed]:
     for what in ("address", "kind"):
         needs = ("direction", f"to_{what}", f"from_{what}")
         value = nw.when(outbound).then(_col(f"to_{what}")).otherwise(nw.when(inbound).then(_col(f"from_{what}")))
-        made[f"remote_{what}"] = Computed(needs, value)
-    return made
+        computed[f"remote_{what}"] = Computed(needs, value)
+    return computed
 
 
 def _outcome() -> dict[str, Computed]:

@@ -124,15 +124,15 @@ _WORD = {"leg_statuses": "status", "call_events": "type"}
 _PREFIX = {"leg_statuses": "s_", "call_events": "c_", "hangups": "h_", "call_records": "r_"}
 
 
-def read_tables(source: Source, wanted: Collection[str]) -> dict[str, Rows]:
+def read_tables(source: Source, marks: Collection[str]) -> dict[str, Rows]:
     """The tables that know legs, with the columns that the wanted extracts are read from; instants as microseconds."""
     names = [name for name in EXTRACTS if name in source.tables]
     by_member = any(source.has_null(name, "leg_id") for name in names)
-    return {name: _read(source, name, wanted, by_member=by_member) for name in names}
+    return {name: _read(source, name, marks, by_member=by_member) for name in names}
 
 
-def _read(source: Source, name: str, wanted: Collection[str], *, by_member: bool) -> Rows:
-    reads = [column for mark, extract in EXTRACTS[name].items() if mark in wanted for column in extract.reads]
+def _read(source: Source, name: str, marks: Collection[str], *, by_member: bool) -> Rows:
+    reads = [column for mark, extract in EXTRACTS[name].items() if mark in marks for column in extract.reads]
     columns = dict.fromkeys((*KEY, "at", *reads))
     if name != "leg_statuses":
         columns["event_id"] = None
@@ -146,7 +146,7 @@ def _read(source: Source, name: str, wanted: Collection[str], *, by_member: bool
     return rows.with_micros(*(column for column in columns if kinds[column] is datetime), suffix="")
 
 
-def merge_tables(tables: Mapping[str, Rows], wanted: Collection[str], *, with_keys: bool = True) -> Rows:
+def merge_tables(tables: Mapping[str, Rows], marks: Collection[str], *, with_keys: bool = True) -> Rows:
     """One row per leg that any table knows, with the wanted extracts; without keys see `merge_by_key`.
 
     Further extracts are, per prefix, ``events`` (1 where the table knows the leg; of hangups and records how many) and
@@ -157,13 +157,13 @@ def merge_tables(tables: Mapping[str, Rows], wanted: Collection[str], *, with_ke
     unnamed = [name for name, rows in tables.items() if rows.source.has_null(name, "leg_id")]
     of_members = _legs_of_members(tables.values()) if unnamed else None
     final = final_conversations(tables)
-    parts = [_part(name, rows, wanted, of_members if name in unnamed else None, final) for name, rows in tables.items()]
-    return merge_by_key(parts, KEY, {name: kind for name, kind in kinds.items() if name in wanted}, with_keys=with_keys)
+    parts = [_part(name, rows, marks, of_members if name in unnamed else None, final) for name, rows in tables.items()]
+    return merge_by_key(parts, KEY, {name: kind for name, kind in kinds.items() if name in marks}, with_keys=with_keys)
 
 
-def _part(name: str, rows: Rows, wanted: Collection[str], of_members: Rows | None, final: pd.DataFrame | None) -> Part:
+def _part(name: str, rows: Rows, marks: Collection[str], of_members: Rows | None, final: pd.DataFrame | None) -> Part:
     prefix = _PREFIX[name]
-    values = {mark: extract.value for mark, extract in _occurring(name, rows, wanted).items()}
+    values = {mark: extract.value for mark, extract in _occurring(name, rows, marks).items()}
     values[f"{prefix}events"] = nw.lit(1)
     as_read = rows
     if of_members is not None:
@@ -172,10 +172,10 @@ def _part(name: str, rows: Rows, wanted: Collection[str], of_members: Rows | Non
     if final is not None:
         rows = in_final_conversation(rows, final)
     unique = name in _KEEP and (one_row_per_leg(name, rows) if rows is as_read else not rows.repeats(KEY))
-    if name in _KEEP and not unique and any(mark.startswith(prefix) for mark in wanted):
+    if name in _KEEP and not unique and any(mark.startswith(prefix) for mark in marks):
         rows, unique = _one_per_leg(rows, keep=_KEEP[name]), True
         values[f"{prefix}events"] = nw.col("events")
-    return Part(rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in wanted)), unique)
+    return Part(rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in marks)), unique)
 
 
 def one_row_per_leg(name: str, rows: Rows) -> bool:
@@ -186,12 +186,12 @@ def one_row_per_leg(name: str, rows: Rows) -> bool:
     return bool(source.cache[question])
 
 
-def _occurring(name: str, rows: Rows, wanted: Collection[str]) -> dict[str, Extract]:
+def _occurring(name: str, rows: Rows, marks: Collection[str]) -> dict[str, Extract]:
     """The wanted extracts of a table that occur, each restricted to the statuses or types that occur.
 
     What no row has need not be looked for leg by leg, and a comparison is faster than a list of all words there are.
     """
-    extracts = {mark: extract for mark, extract in EXTRACTS[name].items() if mark in wanted}
+    extracts = {mark: extract for mark, extract in EXTRACTS[name].items() if mark in marks}
     conditions = {mark: extract.where for mark, extract in extracts.items() if extract.where is not None}
     if not conditions:
         return extracts

@@ -100,62 +100,62 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     among the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
     """
     own = source.dimension_columns
-    wanted = set((*_KNOWN, *own) if columns is None else columns)
-    for name in sorted(wanted - {*_KNOWN, *own}):
+    names = set((*_KNOWN, *own) if columns is None else columns)
+    for name in sorted(names - {*_KNOWN, *own}):
         raise ColumnNotFound("of legs()", name, (*_NAMES, *own))
-    if not wanted.isdisjoint(own):
-        return _with_dimensions(source, wanted)
-    with_keys = not wanted or source.single or bool({*KEY, "transferred"} & wanted)
-    wanted |= set(KEY) if with_keys else set()
-    order = [name for name in _KNOWN if name in wanted]
+    if not names.isdisjoint(own):
+        return _with_dimensions(source, names)
+    with_keys = not names or source.single or bool({*KEY, "transferred"} & names)
+    names |= set(KEY) if with_keys else set()
+    order = [name for name in _KNOWN if name in names]
     if source.single:
         rows = Rows.read_single(source, LEGS, needed=KEY, maker="legs()")
         return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
     if not source.engine.in_memory:
-        return _of_folder(source, wanted, with_keys=with_keys).select(*order)
-    return _cached(source, wanted, with_keys=with_keys).select(*order)
+        return _of_folder(source, names, with_keys=with_keys).select(*order)
+    return _cached(source, names, with_keys=with_keys).select(*order)
 
 
-def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
+def _with_dimensions(source: Source, names: set[str]) -> Rows:
     """The legs with custom columns, each looked up on legs with the columns it needs."""
     own = source.dimension_columns
-    dimensions, needed = needed_dimensions(source.dimensions, wanted)
-    shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
+    dimensions, needed = needed_dimensions(source.dimensions, names)
+    with_key = names | (set(KEY) if {*KEY, "transferred"} & names else set())
 
-    def made() -> Rows:
+    def build() -> Rows:
         rows = leg_rows(replace(source, dimensions=()), needed - set(own))
         for each in dimensions:
             rows = each.added_to(rows, [name for name in each.columns if name in needed])
-        return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
+        return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in with_key))
 
     if not source.engine.has_cache:
-        return made()
+        return build()
     about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in dimensions]}
-    cached = source.cached("legs", about, shown, lambda: made().native)
-    return made() if cached is None else Rows.of(source, cached).select(*sorted(shown))
+    cached = source.cached("legs", about, with_key, lambda: build().native)
+    return build() if cached is None else Rows.of(source, cached).select(*sorted(with_key))
 
 
-def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+def _cached(source: Source, names: set[str], *, with_keys: bool) -> Rows:
     """The legs of tables in memory with at least the wanted columns: the first question makes those, the second all.
 
     They are cached in the source; a dataset shares its source between all questions.
     """
     cached = source.cache.get(("legs",))
-    if cached is None or not wanted <= set(cached.columns):
+    if cached is None or not names <= set(cached.columns):
         at_once = cached is not None or source.rows(TABLES) <= AT_ONCE
-        everything = {*_KNOWN, *KEY} if at_once else wanted
-        if cached is None and not wanted & set(COUNTRY):
+        everything = {*_KNOWN, *KEY} if at_once else names
+        if cached is None and not names & set(COUNTRY):
             # The parser of numbers takes long to load.
             everything -= set(COUNTRY)
-        cached = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
+        cached = source.cache["legs",] = _legs_of_tables(source, everything, with_keys=with_keys or at_once)
     return cached
 
 
-def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+def _of_folder(source: Source, names: set[str], *, with_keys: bool) -> Rows:
     """The legs as relations: those of a dataset from its folder's cache, which they are added to."""
-    columns = wanted | (set(KEY) if with_keys else set())
+    columns = names | (set(KEY) if with_keys else set())
     about = {}
     if columns & set(COUNTRY):
         about["phonenumbers"] = phonenumbers_version()
@@ -163,34 +163,34 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
         columns = set(source.engine.columns_to_cache("legs", about, columns, {*_KNOWN, *KEY} - set(COUNTRY)))
         with_keys |= set(KEY) <= columns
 
-    def made(part: Source) -> Any:
-        return _made(part, columns, with_keys=with_keys).native
+    def build(part: Source) -> Any:
+        return _legs_of_tables(part, columns, with_keys=with_keys).native
 
     if not with_keys or columns & set(COUNTRY):
         # Few columns fit into memory, and each number is looked at once, wherever it occurs.
-        cached = source.cached("legs", about, columns, lambda: made(source))
+        cached = source.cached("legs", about, columns, lambda: build(source))
     else:
-        cached = source.cached_by_parts("legs", about, columns, TABLES, made)
+        cached = source.cached_by_parts("legs", about, columns, TABLES, build)
     if cached is None:
-        return _made(source, wanted, with_keys=with_keys).checkpointed()
+        return _legs_of_tables(source, names, with_keys=with_keys).checkpointed()
     return Rows.of(source, cached)
 
 
-def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
-    rows = _from_tables(source, wanted - set(KEY), with_keys=with_keys)
-    rows = rows.select(*(name for name in _KNOWN if name in wanted))
-    rows = rows.with_instants(*(name for name in _INSTANTS if name in wanted))
+def _legs_of_tables(source: Source, names: set[str], *, with_keys: bool) -> Rows:
+    rows = _from_tables(source, names - set(KEY), with_keys=with_keys)
+    rows = rows.select(*(name for name in _KNOWN if name in names))
+    rows = rows.with_instants(*(name for name in _INSTANTS if name in names))
     if not with_keys:
         return rows
     named = nw.when(nw.col("conversation_id") != "").then(nw.col("conversation_id"))
     return rows.with_columns(named.alias("conversation_id"))
 
 
-def _from_tables(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+def _from_tables(source: Source, names: set[str], *, with_keys: bool) -> Rows:
     """The columns wanted: read, merged into one row per leg, computed; then countries and transfers are looked up."""
     known = {**COLUMNS, **COUNTRY_KEYS, "flags": flags(source.tables)}
-    of_country, transfers = wanted & set(COUNTRY), "transferred" in wanted
-    first = wanted - set(COUNTRY) - {"transferred"}
+    of_country, transfers = names & set(COUNTRY), "transferred" in names
+    first = names - set(COUNTRY) - {"transferred"}
     first |= set(COUNTRY_KEYS) if of_country else set()
     first |= {"member_id", "c_transferred"} if transfers else set()
     inputs = inputs_of(known, first) - set(KEY)

@@ -80,8 +80,9 @@ def case_rows(
     zones.zone_info(tz)
     there = own_columns if source.single else LEG_COLUMNS
     together = not own and counted.attempt and scope != "all" and there.issuperset(ringing_sets.NEEDED)
-    kept = [name for name in CLUSTERS if clusters and name in there and name not in by]
-    columns = {*by, *kept, *(("started_at",) if timed or set(by) & set(zones.KEYS) else ())} - set(zones.KEYS)
+    cluster_columns = [name for name in CLUSTERS if clusters and name in there and name not in by]
+    needs_start = timed or bool(set(by) & set(zones.KEYS))
+    columns = {*by, *cluster_columns, *(("started_at",) if needs_start else ())} - set(zones.KEYS)
     columns |= set(ringing_sets.NEEDED) if together else set()
     if own:
         rows = _own_rows(source, case, columns, scope)
@@ -97,11 +98,11 @@ def case_rows(
         rows = _in_scope(judged_legs(source, profile, units, columns)[0], scope)
     rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(counted.holds), _n=one_if(counted.known))
     rows = rows.filter(nw.col("_n") == 1)
-    shown = [*by, *kept, *(["started_at"] if timed and "started_at" not in by else []), "_k", "_n"]
+    result_columns = [*by, *cluster_columns, *(["started_at"] if timed and "started_at" not in by else []), "_k", "_n"]
     if together:
-        rows = rows.select(*dict.fromkeys([*shown, *ringing_sets.NEEDED]))
+        rows = rows.select(*dict.fromkeys([*result_columns, *ringing_sets.NEEDED]))
         rows = ringing_sets.one_per_ringing_set(rows, by, any_of=case == "answered")
-    return rows.select(*shown)
+    return rows.select(*result_columns)
 
 
 def _own(name: str) -> Case:

@@ -148,12 +148,12 @@ def _chart(part: pd.DataFrame, options: Options) -> pd.DataFrame:
     place = part["_period"].to_numpy("int64")
     chosen, baseline = baselines(place, n, options)
     base_k, base_n = chosen @ k, chosen @ n
-    known = base_n > 0
+    based = base_n > 0
     z = np.full(len(k), np.nan)
-    z[known] = scores(*_tails(k[known], n[known], base_k[known], base_n[known], np.ones(known.sum())))
+    z[based] = scores(*_tails(k[based], n[based], base_k[based], base_n[based], np.ones(based.sum())))
     chart = charted(z, place // PER_DAY[options.per], baseline == "same_weekday", options)
     upper, lower = np.full(len(k), np.nan), np.full(len(k), np.nan)
-    upper[known], lower[known] = _tails(k[known], n[known], base_k[known], base_n[known], chart.variance[known])
+    upper[based], lower[based] = _tails(k[based], n[based], base_k[based], base_n[based], chart.variance[based])
     low, high = _limits(n, base_k, base_n, chart.variance, options.limit)
     flag = np.full(len(k), "", dtype=object)
     enough, beyond = n >= options.min_n, NormalDist().cdf(-options.limit)
@@ -161,7 +161,7 @@ def _chart(part: pd.DataFrame, options: Options) -> pd.DataFrame:
         flag[enough & (chart.ewma > chart.ewma_limit)] = "drift_up"
         flag[enough & (chart.ewma < -chart.ewma_limit)] = "drift_down"
         flag[enough & (upper <= beyond)], flag[enough & (lower <= beyond)] = "above", "below"
-        base_rate = np.where(known, base_k / base_n, np.nan)
+        base_rate = np.where(based, base_k / base_n, np.nan)
     rate = rates(k, n)
     return part.assign(
         **{name: rate[name] for name in ("rate", "lo", "hi")},

@@ -121,12 +121,12 @@ def _spread(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
     rows = np.flatnonzero(~np.isnan(z))
     if not rows.size:
         return variance, following
-    known, at = z[rows], day[rows]
+    scored, at = z[rows], day[rows]
     # An outlier tells that something happened, not how much days differ.
-    most = options.limit * max(float(np.median(np.abs(known))) / _MEDIAN, 1.0)
-    kept = np.clip(known, -most, most)
-    squares = np.concatenate([[0.0], np.cumsum(kept**2)])
-    products = np.concatenate([[0.0, 0.0], np.cumsum(kept[1:] * kept[:-1])])
+    most = options.limit * max(float(np.median(np.abs(scored))) / _MEDIAN, 1.0)
+    clipped = np.clip(scored, -most, most)
+    squares = np.concatenate([[0.0], np.cumsum(clipped**2)])
+    products = np.concatenate([[0.0, 0.0], np.cumsum(clipped[1:] * clipped[:-1])])
     place = np.arange(rows.size)
     first = np.searchsorted(at, at - _GUARD)
     last = np.searchsorted(at, at + options.weeks * _WEEK)
@@ -145,7 +145,7 @@ def _spread(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
         doubt = pairs**-0.5
         alike = np.where((excess > 0) & (product / square > doubt / 2), product / np.maximum(excess, 1e-9) + doubt, 0.0)
         alike = np.where(pairs < _FEW, _FOLLOWING, np.clip(alike, 0.0, _MOST_FOLLOWING))
-    step, week = (_differences(known, lag) for lag in (1, _WEEK * PER_DAY[options.per]))
+    step, week = (_differences(scored, lag) for lag in (1, _WEEK * PER_DAY[options.per]))
     common = max(step, week)
     follows = min(1 - step / common, _MOST_FOLLOWING) if common else 0.0
     alike = np.where(common > excess, np.maximum(alike, follows), alike)

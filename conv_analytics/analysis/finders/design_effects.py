@@ -66,23 +66,23 @@ def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> 
 
 
 def _clusters(
-    counts: pd.DataFrame, rows: Rows, by: Sequence[str], name: str, known: np.ndarray
+    counts: pd.DataFrame, rows: Rows, by: Sequence[str], name: str, has_keys: np.ndarray
 ) -> tuple[ClusterSums, _Worst]:
-    """The sums over the clusters of each known group; a leg of unknown cluster is a cluster of its own."""
+    """The sums over the clusters of each group with all keys; a leg of unknown cluster is a cluster of its own."""
     together = [nw.col("_k").sum(), nw.col("_n").sum()]
     clustered = rows.filter(~nw.col(name).is_null()).group([*by, name], *together).materialized()
     k, n = (nw.col(column).cast(nw.Float64()) for column in ("_k", "_n"))
     values = {"clusters": n * 0 + 1, "k": k, "n": n, "kk": k * k, "kn": k * n, "nn": n * n, "nnn": n * n * n}
     products = clustered.select(*by, *(value.alias(f"_{column}") for column, value in values.items()))
     sums = products.grouped(by, [nw.col(f"_{column}").sum() for column in _SUMS])
-    usual = counts.loc[known, "k"].sum() / max(counts.loc[known, "n"].sum(), 1)
+    usual = counts.loc[has_keys, "k"].sum() / max(counts.loc[has_keys, "n"].sum(), 1)
     # One case too many is a leg by itself.
     spared = clustered.with_columns(_spared=n * usual - k).filter(nw.col("_spared") < -1)
     worst = spared.unique(list(by), keep="first", order_by=["_spared", "_n", "_k"])
     first = worst.grouped(by, [nw.col("_k").max().alias("_worst_k"), nw.col("_n").max().alias("_worst_n")])
     table = counts.assign(_row=np.arange(len(counts)))[[*by, "_row", "k", "n"]]
     table = table.merge(sums, on=list(by), how="left").merge(first, on=list(by), how="left")
-    table = table.sort_values("_row").loc[known]
+    table = table.sort_values("_row").loc[has_keys]
     of = {str(column): table[column].fillna(0).to_numpy("float64") for column in table if column not in by}
     k_alone, n_alone = of["k"] - of["_k"], of["n"] - of["_n"]
     alone = {"clusters": n_alone, "k": k_alone, "n": n_alone, "kk": k_alone, "kn": k_alone, "nn": n_alone,

@@ -121,28 +121,28 @@ def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -
     keys = [str(name) for name in counts if name not in {"k", "n", "clusters", "deff", "least_p"}]
     if "deff" not in counts:
         counts = counts.assign(clusters=pd.Series(None, index=counts.index, dtype="str"), deff=1.0, least_p=0.0)
-    known = counts[keys].notna().all(axis=1).to_numpy()
+    has_keys = counts[keys].notna().all(axis=1).to_numpy()
     k, n, deff = (counts[name].to_numpy("float64") for name in ("k", "n", "deff"))
     rate = rates(k, n)
-    cases, total = k[known].sum(), n[known].sum()
-    rest = np.where(known, _share(cases - k, total - n), np.nan)
+    cases, total = k[has_keys].sum(), n[has_keys].sum()
+    rest = np.where(has_keys, _share(cases - k, total - n), np.nan)
     excess = k - n * rest
     p = np.full(len(k), np.nan)
-    tested = known & (n >= min_n) & (total - n > 0)
+    tested = has_keys & (n >= min_n) & (total - n > 0)
     p[tested] = hypergeometric_tail(k[tested], n[tested], cases, total, deff=deff[tested])
     p[tested] = np.maximum(p[tested], counts["least_p"].to_numpy("float64")[tested])
     q = benjamini_hochberg(np.clip(p, 0, 1))
     drawn = np.full(len(k), np.nan)
-    drawn[known] = shrunk(k[known], n[known])
-    done = counts[[*keys, "k", "n"]].assign(
+    drawn[has_keys] = shrunk(k[has_keys], n[has_keys])
+    table = counts[[*keys, "k", "n"]].assign(
         **{name: rate[name] for name in ("rate", "lo", "hi")},
         rest_rate=rest, excess=excess, shrunk=drawn, clusters=counts["clusters"], deff=deff, p=p, q=q,
         enough=pd.array(n >= min_n, "boolean"),
         offender=pd.array((q <= fdr) & (excess >= min_excess), "boolean"),
     )  # fmt: skip
-    done = done.assign(_first=~done["offender"].astype(bool), _size=-np.nan_to_num(excess, nan=-np.inf))
-    done = done.sort_values(["_first", "_size", *keys], kind="stable", ignore_index=True)
-    return done.drop(columns=["_first", "_size"])
+    table = table.assign(_first=~table["offender"].astype(bool), _size=-np.nan_to_num(excess, nan=-np.inf))
+    table = table.sort_values(["_first", "_size", *keys], kind="stable", ignore_index=True)
+    return table.drop(columns=["_first", "_size"])
 
 
 def shrunk(k: Floats, n: Floats) -> Floats:

@@ -281,10 +281,10 @@ def _judged(rows: pd.DataFrame, products: set[str], since: datetime | None, unti
     price = both & difference.abs().gt(allowed)
     currency = both & _unequal(rows["currency"], rows["billed_currency"])
     marks = {"direction": wrong_way, "start": elsewhen, "duration": duration, "price": price, "currency": currency}
-    said = pd.Series(None, index=rows.index, dtype="str")
+    differences = pd.Series(None, index=rows.index, dtype="str")
     differing = pd.concat(marks, axis=1)
     differing = differing[differing.any(axis=1)]
-    said.loc[differing.index] = [
+    differences.loc[differing.index] = [
         ", ".join(name for name, mark in zip(marks, row, strict=True) if mark) for row in differing.to_numpy()
     ]
     day_at = billed_at.fillna(rows["started_at"])
@@ -316,7 +316,7 @@ def _judged(rows: pd.DataFrame, products: set[str], since: datetime | None, unti
     )
     return rows.assign(
         outcome=pd.Categorical(outcome, OUTCOMES, ordered=True),
-        differences=said,
+        differences=differences,
         price_difference=difference,
         day_at=day_at,
         direction=_first(rows["direction"], rows["billed_direction"]),

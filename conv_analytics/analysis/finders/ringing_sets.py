@@ -30,7 +30,7 @@ def one_per_ringing_set(rows: Rows, by: Sequence[str], *, any_of: bool) -> Rows:
         Whether one leg that is a case makes the attempt one (an answer); else all of them have to be (a failure).
     """
     keys = [_CONVERSATION, *(name for name in by if name != _CONVERSATION)]
-    kept = [name for name in rows.columns if name not in {*keys, "_k"}]
+    other_columns = [name for name in rows.columns if name not in {*keys, "_k"}]
     rows = rows.with_micros("started_at", "answered_at", "ended_at").materialized()
     until = nw.coalesce("answered_at_us", "ended_at_us", "started_at_us")
     # Without a conversation or a start, nothing says that a leg rang together with others.
@@ -44,8 +44,8 @@ def one_per_ringing_set(rows: Rows, by: Sequence[str], *, any_of: bool) -> Rows:
     several = several.with_columns(_new=one_if(nw.col("started_at_us") >= nw.col("_before")))
     several = several.with_columns(_set=nw.col("_new").cum_sum().over(*keys, order_by=order))
     cases = nw.col("_k").max() if any_of else nw.col("_k").min()
-    together = several.group([*keys, "_set"], cases, *(nw.col(name).min() for name in kept))
-    columns = [*keys, "_k", *kept]
+    together = several.group([*keys, "_set"], cases, *(nw.col(name).min() for name in other_columns))
+    columns = [*keys, "_k", *other_columns]
     return Rows.concat([single.select(*columns), together.select(*columns)])
 
 

@@ -52,8 +52,8 @@ def windows_at(histogram: Floats, start: Places, width: int) -> Windows:
         return calls
 
     end = start + width
-    done = [np.zeros(len(start)) for _ in range(3)]
-    left = np.ones(len(start), dtype=bool)
+    estimates = [np.zeros(len(start)) for _ in range(3)]
+    too_few_calls = np.ones(len(start), dtype=bool)
     for times in _TIMES:
         block = times * width
         near = between(start - block, start) + between(end, end + block)
@@ -63,11 +63,11 @@ def windows_at(histogram: Floats, start: Places, width: int) -> Windows:
         mean, next_mean = (near + 1) / (2 * times), (far + 1) / (2 * times)
         expected = np.maximum(mean + bend * (mean - next_mean), mean)
         variance = ((1 + bend) ** 2 * (near + 1) + bend**2 * (far + 1)) / (2 * times) ** 2
-        fits = left & ((start >= 2 * block) | (times == 1))
-        for values, new in zip(done, (near + far, expected, variance), strict=True):
+        fits = too_few_calls & ((start >= 2 * block) | (times == 1))
+        for values, new in zip(estimates, (near + far, expected, variance), strict=True):
             values[fits] = new[fits]
-        left &= near < _ENOUGH
-    return Windows(start, between(start, end), *done)
+        too_few_calls &= near < _ENOUGH
+    return Windows(start, between(start, end), *estimates)
 
 
 def sharp(histogram: Floats, windows: Windows, width: int) -> npt.NDArray[np.bool_]:

@@ -148,21 +148,21 @@ def timer_cliffs(
     tested = _at_timers(histograms, timers, window, min_n)
     if anywhere:
         tested = pd.concat([tested, _elsewhere(histograms, tested, window, min_n, min_excess)], ignore_index=True)
-    done = _judged(_apart(tested, window[1] * BIN_S), fdr, min_excess)
+    cliffs = _judged(_apart(tested, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
-    shared = _shared_timers(done)
+    shared = _shared_timers(cliffs)
     named = attempts_with("conversation_id") if shared else rows
     for timer in shared:
-        first = float(done.loc[done["timer_s"] == timer, "_start"].iloc[0]) * BIN_S
+        first = float(cliffs.loc[cliffs["timer_s"] == timer, "_start"].iloc[0]) * BIN_S
         at_timer = named.filter(timed & _within(talk, first, first + window[1] * BIN_S))
         ends = show_time_keys(at_timer.select("conversation_id", *keys).collect(), keys)
-        done = _without_shared_calls(done, timer, keys, ends, fdr, min_excess)
-    done = done.assign(likely=[TIMERS.get(timer, "a timer of your own") if known else _ELSEWHERE
-                               for timer, known in zip(done["timer_s"], done["_known"], strict=True)],
-                       ).astype({"likely": "str"})  # fmt: skip
-    done = done.assign(_first=~done["cliff"].astype(bool), _size=-done["excess"])
-    done = done.sort_values(["_first", "_size", *keys, "timer_s"], kind="stable", ignore_index=True)
-    return source.result(done[[*keys, *_COLUMNS]])
+        cliffs = _without_shared_calls(cliffs, timer, keys, ends, fdr, min_excess)
+    cliffs = cliffs.assign(likely=[TIMERS.get(timer, "a timer of your own") if known else _ELSEWHERE
+                                   for timer, known in zip(cliffs["timer_s"], cliffs["_known"], strict=True)],
+                           ).astype({"likely": "str"})  # fmt: skip
+    cliffs = cliffs.assign(_first=~cliffs["cliff"].astype(bool), _size=-cliffs["excess"])
+    cliffs = cliffs.sort_values(["_first", "_size", *keys, "timer_s"], kind="stable", ignore_index=True)
+    return source.result(cliffs[[*keys, *_COLUMNS]])
 
 
 class _Histograms:

@@ -103,13 +103,13 @@ def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float,
     n = seen.reindex(place, fill_value=0.0).to_numpy("float64")
     chosen, baseline = baselines(place, np.ones(len(place)), options)
     periods, base = chosen.sum(axis=1).astype("float64"), chosen @ n
-    known = periods > 0
+    based = periods > 0
     z = np.full(len(n), np.nan)
-    z[known] = scores(*_tails(n[known], base[known], periods[known], np.ones(known.sum())))
+    z[based] = scores(*_tails(n[based], base[based], periods[based], np.ones(based.sum())))
     chart = charted(z, place // PER_DAY[options.per], baseline == "same_weekday", options)
     upper, lower = np.full(len(n), np.nan), np.full(len(n), np.nan)
-    upper[known], lower[known] = _tails(n[known], base[known], periods[known], chart.variance[known])
-    expected = np.where(known, base / np.maximum(periods, 1), np.nan)
+    upper[based], lower[based] = _tails(n[based], base[based], periods[based], chart.variance[based])
+    expected = np.where(based, base / np.maximum(periods, 1), np.nan)
     flag = np.full(len(n), "", dtype=object)
     beyond = NormalDist().cdf(-options.limit)
     with np.errstate(invalid="ignore"):
@@ -117,7 +117,7 @@ def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float,
         flag[enough & (chart.ewma > chart.ewma_limit)] = "drift_up"
         flag[enough & (chart.ewma < -chart.ewma_limit)] = "drift_down"
         flag[enough & (upper <= beyond)], flag[enough & (lower <= beyond)] = "above", "below"
-    done = pd.DataFrame({
+    table = pd.DataFrame({
         "period": period_names(pd.Series(place), options.per), "n": n, "expected": expected, "baseline": baseline,
         "base_periods": periods, "overdispersion": chart.variance, "z": z / np.sqrt(chart.variance),
         "p": np.minimum(2 * np.minimum(upper, lower), 1.0), "ewma": chart.ewma, "ewma_limit": chart.ewma_limit,
@@ -125,9 +125,9 @@ def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float,
     }).astype({"n": "Int64", "base_periods": "Int64", "baseline": "str", "flag": "str"})  # fmt: skip
     for position, name in enumerate(keys):
         column = part[name].head(1).reset_index(drop=True)
-        done.insert(position, name, column.take(np.zeros(len(done), dtype="int64")).set_axis(done.index)
-                    if len(column) else column.reindex(done.index))  # fmt: skip
-    return done
+        table.insert(position, name, column.take(np.zeros(len(table), dtype="int64")).set_axis(table.index)
+                     if len(column) else column.reindex(table.index))  # fmt: skip
+    return table
 
 
 def _tails(n: Floats, base: Floats, periods: Floats, variance: Floats) -> tuple[Floats, Floats]:

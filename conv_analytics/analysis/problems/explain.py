@@ -115,7 +115,7 @@ def explain(
 
 def _joined(problems: list[Explained], groups: Groups, legs: Observations) -> list[Explained]:
     """The problems without users, numbers or prefixes that belong to a route or version found later."""
-    whole, kept = problems[-1], []
+    whole, remaining = problems[-1], []
     best = whole.candidate
     if len(best.by) != 1 or not is_whole(best.by[0]):
         return problems
@@ -137,8 +137,8 @@ def _joined(problems: list[Explained], groups: Groups, legs: Observations) -> li
             whole.candidate = best = _together(best, part)
             whole.same += [part, *each.same]
         else:
-            kept.append(each)
-    return [*kept, whole]
+            remaining.append(each)
+    return [*remaining, whole]
 
 
 def _together(whole: Candidate, part: Candidate) -> Candidate:

@@ -181,12 +181,12 @@ def _evidence(candidate: Candidate, legs: Observations) -> dict[str, Any]:
     _, first = np.unique(legs.conversation[bad], return_index=True)
     chosen = bad[np.sort(first)[:5]]
     return {
-        "leg_ids": ",".join(_known(legs.texts["leg_id"], chosen)),
-        "conversation_id": next(iter(_known(legs.texts["conversation_id"], chosen)), None),
+        "leg_ids": ",".join(_labels(legs.texts["leg_id"], chosen)),
+        "conversation_id": next(iter(_labels(legs.texts["conversation_id"], chosen)), None),
     }
 
 
-def _known(column: Codes, rows: Ints) -> list[str]:
+def _labels(column: Codes, rows: Ints) -> list[str]:
     """The known texts of some rows."""
     return [str(column.labels[int(code)]) for code in column.codes[rows] if code >= 0]
 

@@ -80,13 +80,13 @@ class Groups:
     """Codes of every grouping, for legs and for attempts, each made when it is first asked for."""
 
     observations: Observations
-    _made: dict[tuple[str, str], Codes] = field(default_factory=dict)
+    _codes: dict[tuple[str, str], Codes] = field(default_factory=dict)
 
     def of(self, name: str, unit: str = "leg") -> Codes:
         """The codes of a grouping; for attempts, -1 where the legs of one attempt differ."""
-        if (name, unit) not in self._made:
-            self._made[name, unit] = self._legs(name) if unit == "leg" else self._attempts(self.of(name))
-        return self._made[name, unit]
+        if (name, unit) not in self._codes:
+            self._codes[name, unit] = self._legs(name) if unit == "leg" else self._attempts(self.of(name))
+        return self._codes[name, unit]
 
     def has(self, name: str) -> bool:
         """Whether the data has this grouping at all."""

@@ -159,10 +159,10 @@ class Findings:
         if rows.empty:
             return f"<p>No problem that is not chance, in {len(_pandas(self.looked_at))} questions.</p>"
         head = ("", "Problem", "Bad calls", "Expected", "Since", "Whose", "What to do")
-        return grid(head, [_shown(row) for row in rows.to_dict("records")])
+        return grid(head, [_cells(row) for row in rows.to_dict("records")])
 
 
-def _shown(row: Mapping[Any, Any]) -> tuple[object, ...]:
+def _cells(row: Mapping[Any, Any]) -> tuple[object, ...]:
     since = "" if pd.isna(row["since"]) else f"{row['since']:%Y-%m-%d %H:%M}"
     bad = f"{row['k']:,} of {row['n']:,} ({row['rate']:.1%})"
     if row["case"] == "no_calls":

@@ -106,7 +106,7 @@ def _from_lazy(rows: Rows, texts: Sequence[str], engine: LazyEngine) -> dict[str
 
 
 def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> dict[str, Any]:
-    kept: dict[str, list[Any]] = {}
+    chunks_by_column: dict[str, list[Any]] = {}
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             # Copies: a view of one column would keep the whole batch.
@@ -114,10 +114,10 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
                 values = pa.concat_arrays([column, column.slice(0, 0)])
             else:
                 values = pc.dictionary_encode(column) if name in texts else np.array(column)
-            kept.setdefault(name, []).append(values)
+            chunks_by_column.setdefault(name, []).append(values)
     columns: dict[str, Any] = {}
-    for name in list(kept):
-        chunks = kept.pop(name)
+    for name in list(chunks_by_column):
+        chunks = chunks_by_column.pop(name)
         if name == "leg_id":
             columns[name] = _one_by_one(chunks)
         else:

@@ -49,7 +49,7 @@ def _of_grouping(data: CaseData, grouping: Grouping) -> Iterator[Candidate]:
     if len(valid) < LEAST_N:
         return
     table = Table.of_codes(data, grouping, codes[valid], valid)
-    if not len(table.kept):
+    if not len(table.large_groups):
         data.looked_at[grouping.name] = (0, len(valid), np.nan)
         return
     best = 1.0
@@ -57,7 +57,7 @@ def _of_grouping(data: CaseData, grouping: Grouping) -> Iterator[Candidate]:
     tested += windows.candidates(table)
     for each in tested:
         best = min(best, each.q)
-    data.looked_at[grouping.name] = (len(table.kept), len(valid), best)
+    data.looked_at[grouping.name] = (len(table.large_groups), len(valid), best)
     yield from tested
 
 

@@ -45,7 +45,7 @@ class Table:
         Places, among the rows of the case, of those whose group is known.
     codes, rate
         Of each of these: its group, and the probability that it is bad, by its stratum in other groups.
-    kept
+    large_groups
         Codes of the groups that are large enough.
     """
 
@@ -53,9 +53,9 @@ class Table:
     grouping: Grouping
     codes: Ints
     valid: Ints
-    kept: Ints
+    large_groups: Ints
     of: Ints
-    """Place of each call's group among those kept, or -1."""
+    """Place of each call's group among the large ones, or -1."""
     rate: Floats
     n: Floats
     k: Floats
@@ -68,23 +68,25 @@ class Table:
         """Count; groups with too few calls are part of the rest only."""
         y = data.y[valid]
         k_all, n_all = sums(codes, y), sums(codes)
-        kept = np.flatnonzero((k_all >= LEAST_K) & (n_all >= LEAST_N))
-        if len(kept) > MOST_GROUPS:
+        large_groups = np.flatnonzero((k_all >= LEAST_K) & (n_all >= LEAST_N))
+        if len(large_groups) > MOST_GROUPS:
             # Of very many groups those with the highest share over the least count: the others are like the rest.
-            kept = np.sort(kept[np.argsort(-(k_all[kept] ** 2) / n_all[kept], kind="stable")[:MOST_GROUPS]])
+            large_groups = np.sort(
+                large_groups[np.argsort(-(k_all[large_groups] ** 2) / n_all[large_groups], kind="stable")[:MOST_GROUPS]]
+            )
         place = np.full(len(n_all), -1, dtype=np.int64)
-        place[kept] = np.arange(len(kept))
+        place[large_groups] = np.arange(len(large_groups))
         of = place[codes]
         strata = data.strata(valid, adjusts=grouping.adjusts)
         usual = data.baseline(valid, adjusts=grouping.adjusts)
-        if grouping.name == "all" or not len(kept):
-            none = np.zeros(len(kept))
-            return cls(data, grouping, codes, valid, kept, of, usual, none, none, none, none, 0.0)
-        n_in, k_in = _cells(of, strata, y, len(kept))
+        if grouping.name == "all" or not len(large_groups):
+            none = np.zeros(len(large_groups))
+            return cls(data, grouping, codes, valid, large_groups, of, usual, none, none, none, none, 0.0)
+        n_in, k_in = _cells(of, strata, y, len(large_groups))
         n_total, k_total = (sums(strata, weights, size=n_in.shape[1]) for weights in (None, y))
         outstanding = _outstanding(k_all, codes, usual)
         n_odd, k_odd = _cells(np.where(outstanding[codes], 0, -1), strata, y, 1)
-        own = outstanding[kept][:, None]
+        own = outstanding[large_groups][:, None]
         # Groups that stand out themselves are no measure of what is usual.
         n_out = n_total - n_odd - np.where(own, 0, n_in)
         k_out = k_total - k_odd - np.where(own, 0, k_in)
@@ -113,7 +115,7 @@ class Table:
         usable = ~outstanding
         v_all, e_all = sums(codes, usual * (1 - usual)), sums(codes, usual)
         spread = between_variance(k_all[usable], e_all[usable], v_all[usable])
-        return cls(data, grouping, codes, valid, kept, of, usual, n, k, e, noise, max(spread, 0.0))
+        return cls(data, grouping, codes, valid, large_groups, of, usual, n, k, e, noise, max(spread, 0.0))
 
     @cached_property
     def y(self) -> Floats:
@@ -123,8 +125,8 @@ class Table:
 
     @cached_property
     def size(self) -> Floats:
-        """Calls of each group that is kept."""
-        return sums(self.of[self.of >= 0], size=len(self.kept))
+        """Calls of each large group."""
+        return sums(self.of[self.of >= 0], size=len(self.large_groups))
 
     @property
     def odds(self) -> float:
@@ -140,12 +142,12 @@ class Table:
         e = np.minimum(e, 0.98 * n)
         spread = 1 + self.spread * e * (1 - e / n)
         z = excess_z(self.k, n, np.clip(e, 1e-9, n), self.noise, odds=self.odds) / np.sqrt(spread)
-        tests = len(self.kept) * (FEW if self.grouping.name in CORE else MANY)
+        tests = len(self.large_groups) * (FEW if self.grouping.name in CORE else MANY)
         enough = (n >= LEAST_N) & (z >= CLOSE_LOOK) & (self.k - e >= self.data.least_excess)
         for at in np.flatnonzero(enough):
             rows = self.valid[self.of == at]
             expected = float(e[at] / n[at] * len(rows))
-            label = self.label(int(self.kept[at]))
+            label = self.label(int(self.large_groups[at]))
             made = self.data.candidate((self.grouping.name,), (label,), rows, expected, float(z[at]), tests, "the rest")
             if made is not None:
                 yield made

@@ -50,7 +50,7 @@ def candidates(table: Table) -> list[Candidate]:
     data, grouping = table.data, table.grouping
     if grouping.name in {"weekday", "remote_kind"}:
         return []
-    made = []
+    found = []
     for what in data.case.windows:
         for window in scan(table, what):
             values = () if grouping.name == "all" else (table.label(window.group),)
@@ -59,8 +59,8 @@ def candidates(table: Table) -> list[Candidate]:
                 by, values, window.rows, window.expected, window.z, window.tests, window.against, **window.window
             )
             if one is not None:
-                made.append(one)
-    return made
+                found.append(one)
+    return found
 
 
 def scan(table: Table, what: str) -> Iterator[Window]:
@@ -93,8 +93,8 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         z, expected, against = judged
         if z < 3.0 or y[chosen].sum() - expected < data.least_excess:  # noqa: PLR2004
             continue
-        tests = (FEW if table.grouping.name in CORE else MANY) * len(table.kept) * WINDOWS
-        yield Window(int(table.kept[at]), table.valid[chosen], expected, z, tests, against, limits)
+        tests = (FEW if table.grouping.name in CORE else MANY) * len(table.large_groups) * WINDOWS
+        yield Window(int(table.large_groups[at]), table.valid[chosen], expected, z, tests, against, limits)
 
 
 def _rate(table: Table, what: str) -> Floats:
@@ -130,7 +130,7 @@ def _bins(values: Any, what: str) -> Ints:
 def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
     """Groups whose bad calls are unevenly distributed, by Kuiper's statistic: the range of the cumulative excess."""
     inside = (bins >= 0) & (table.of >= 0)
-    size, groups = int(bins.max(initial=0)) + 1, len(table.kept)
+    size, groups = int(bins.max(initial=0)) + 1, len(table.large_groups)
     cell = table.of[inside] * size + bins[inside]
     k, e = (sums(cell, part[inside], size=groups * size).reshape(groups, size) for part in (y, rate))
     total = np.maximum(e.sum(axis=1, keepdims=True), 1e-9)

@@ -63,7 +63,7 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     answered, unpriced = is_true(nw.col("answered")), nw.col("price").is_null()
     untimed = nw.col("talk_s").is_null()
     both = answered & ~unpriced & ~untimed
-    shown = rows.select(
+    measures = rows.select(
         *keys,
         nw.lit(1).alias("legs"),
         one_if(unpriced).alias("unpriced"),
@@ -77,14 +77,14 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     )
     names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "talk_s", "untimed", "known_spend",
              "known_s")  # fmt: skip
-    done = shown.grouped(keys, [nw.col(name).sum() for name in names])
-    minutes, untimed_legs = done.pop("talk_s").fillna(0.0) / 60, done.pop("untimed")
-    known, spent = done.pop("known_s").fillna(0.0) / 60, done.pop("known_spend")
-    done = done.assign(spend=done["spend"].fillna(0.0), spend_unanswered=done["spend_unanswered"].fillna(0.0))
-    done["talk_min"] = minutes
-    done["untimed"] = untimed_legs
-    done["per_answered_min"] = (spent / known).where(known > 0)
-    return source.result(done)
+    totals = measures.grouped(keys, [nw.col(name).sum() for name in names])
+    minutes, untimed_legs = totals.pop("talk_s").fillna(0.0) / 60, totals.pop("untimed")
+    priced_min, spent = totals.pop("known_s").fillna(0.0) / 60, totals.pop("known_spend")
+    totals = totals.assign(spend=totals["spend"].fillna(0.0), spend_unanswered=totals["spend_unanswered"].fillna(0.0))
+    totals["talk_min"] = minutes
+    totals["untimed"] = untimed_legs
+    totals["per_answered_min"] = (spent / priced_min).where(priced_min > 0)
+    return source.result(totals)
 
 
 @question

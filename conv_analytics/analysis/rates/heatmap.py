@@ -106,19 +106,19 @@ def heatmap(
     })  # fmt: skip
     cell = [zone.key(name, nw.col("started_at_us")).alias(name) for name in ("weekday", "hour")]
     keyed = rows.with_micros("started_at").with_columns(*cell)
-    known = keyed.filter(~nw.col("started_at").is_null())
-    starts = counting.count(known, ["weekday", "hour"], {"starts": nw.col("_one") == 1})
-    done = cells.merge(starts.rename(columns={"_starts": "starts"}), on=["weekday", "hour"], how="left")
-    done["starts"] = done["starts"].fillna(0).astype("Int64")
-    done["per_hour"] = (done["starts"].astype("float64") / done["hours"]).where(done["hours"] > 0)
+    started = keyed.filter(~nw.col("started_at").is_null())
+    starts = counting.count(started, ["weekday", "hour"], {"starts": nw.col("_one") == 1})
+    table = cells.merge(starts.rename(columns={"_starts": "starts"}), on=["weekday", "hour"], how="left")
+    table["starts"] = table["starts"].fillna(0).astype("Int64")
+    table["per_hour"] = (table["starts"].astype("float64") / table["hours"]).where(table["hours"] > 0)
     if picked:
-        rates = counting.table(known, ["weekday", "hour"], picked, min_n)
-        done = done.merge(rates, on=["weekday", "hour"], how="left")
-        done["metric"] = done["metric"].fillna(picked[0].name)
+        rates = counting.table(started, ["weekday", "hour"], picked, min_n)
+        table = table.merge(rates, on=["weekday", "hour"], how="left")
+        table["metric"] = table["metric"].fillna(picked[0].name)
         for name in ("k", "n", "unknown"):
-            done[name] = done[name].fillna(0)
-        done["enough"] = done["enough"].fillna(value=False)
-    return source.result(done)
+            table[name] = table[name].fillna(0)
+        table["enough"] = table["enough"].fillna(value=False)
+    return source.result(table)
 
 
 def _period(rows: Rows, since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:

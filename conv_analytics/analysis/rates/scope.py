@@ -59,22 +59,22 @@ def attempts(
     return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
 
 
-def _single(source: Source, unit: str, wanted: set[str]) -> Rows:
+def _single(source: Source, unit: str, needs: set[str]) -> Rows:
     columns = source.columns()
     if "call" not in columns:
         if unit == "call":
             return _of_calls(call_rows(source))
-        return _typed(source, wanted, LEGS, "legs()")
+        return _typed(source, needs, LEGS, "legs()")
     if unit == "leg":
         raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
-    wanted = {"outcome", *wanted} - {"answered", *_ONLY_LEGS}
-    return _of_calls(_typed(source, wanted, CALLS, "calls()"))
+    needs = {"outcome", *needs} - {"answered", *_ONLY_LEGS}
+    return _of_calls(_typed(source, needs, CALLS, "calls()"))
 
 
-def _typed(source: Source, wanted: set[str], columns: Sequence[Column], maker: str) -> Rows:
+def _typed(source: Source, needs: set[str], columns: Sequence[Column], maker: str) -> Rows:
     declared = {column.name for column in columns}
-    more = [Column(name, JUDGED.get(name, str), "") for name in sorted(wanted) if name not in declared]
-    return Rows.read_single(source, (*columns, *more), needed=sorted(wanted), maker=maker)
+    more = [Column(name, JUDGED.get(name, str), "") for name in sorted(needs) if name not in declared]
+    return Rows.read_single(source, (*columns, *more), needed=sorted(needs), maker=maker)
 
 
 def _of_calls(rows: Rows) -> Rows:

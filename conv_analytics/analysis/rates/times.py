@@ -214,18 +214,18 @@ def answer_times(
     source, keys, waits = _waits(data, by, scope, tz)
     parts = []
     for key, group in _groups(waits, keys):
-        known = group[group["waited_s"].notna()]
-        curve = aalen_johansen(known["waited_s"], known["up"], known["failed"])
+        timed = group[group["waited_s"].notna()]
+        curve = aalen_johansen(timed["waited_s"], timed["up"], timed["failed"])
         limits = np.array([curve.quantile_interval(share) for share in shares])
         part = pd.DataFrame({
             "share": [float(share) for share in shares],
-            "n": pd.array([len(known)] * len(shares), "Int64"),
-            "answered": pd.array([int(known["up"].sum())] * len(shares), "Int64"),
-            "failed": pd.array([int(known["failed"].sum())] * len(shares), "Int64"),
+            "n": pd.array([len(timed)] * len(shares), "Int64"),
+            "answered": pd.array([int(timed["up"].sum())] * len(shares), "Int64"),
+            "failed": pd.array([int(timed["failed"].sum())] * len(shares), "Int64"),
             "after_s": [curve.quantile(share) for share in shares],
             "lo_s": limits[:, 0],
             "hi_s": limits[:, 1],
-            "unknown": pd.array([len(group) - len(known)] * len(shares), "Int64"),
+            "unknown": pd.array([len(group) - len(timed)] * len(shares), "Int64"),
         })  # fmt: skip
         parts.append(_with_keys(part, key, keys, waits))
     return source.result(pd.concat(parts, ignore_index=True))

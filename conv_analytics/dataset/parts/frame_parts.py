@@ -50,17 +50,17 @@ def frame_parts(data: Mapping[str, Any], parts: int, tables: Collection[str] | N
         if name not in frames:
             raise TableNotFound(name, tuple(frames))
     assignment = linked(_legs_of_several(frames), parts)
-    done = [FramesPart(number, parts) for number in range(parts)]
+    frames_parts = [FramesPart(number, parts) for number in range(parts)]
     for name in frames if tables is None else tables:
         frame = frames[name]
         if CONVERSATION not in frame.columns:
-            for part in done:
+            for part in frames_parts:
                 part[name] = frame.to_native()
             continue
         places = assignment.places(_keys(frame))
-        for part in done:
+        for part in frames_parts:
             part[name] = frame[np.flatnonzero(places == part.number)].to_native()
-    return done
+    return frames_parts
 
 
 def _frame(name: str, frame: Any) -> nw.DataFrame[Any]:
@@ -100,9 +100,9 @@ def _pairs(frame: nw.DataFrame[Any]) -> Iterator[pa.Table]:
         yield _pair(owners, named, origins)
 
 
-def _pair(owners: pa.Array, legs: pa.Array, known: pa.Array) -> pa.Table:
+def _pair(owners: pa.Array, legs: pa.Array, required: pa.Array) -> pa.Table:
     """Distinct pairs without null."""
-    rows = pa.table([owners, legs], schema=_PAIRS).filter(pc.is_valid(known))
+    rows = pa.table([owners, legs], schema=_PAIRS).filter(pc.is_valid(required))
     return rows.group_by([CONVERSATION, LEG]).aggregate([]).select(_PAIRS.names)
 
 

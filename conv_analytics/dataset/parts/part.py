@@ -49,11 +49,11 @@ class Part(Mapping[str, "pd.DataFrame"]):
 
     def rows(self, table: str) -> int:
         """Rows of a table, each once."""
-        return self._rows[self._known(table)]
+        return self._rows[self._checked_name(table)]
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame, with the columns and dtypes that it has in the dataset."""
-        frame = as_frame(TABLES[self._known(table)], self.arrow(table))
+        frame = as_frame(TABLES[self._checked_name(table)], self.arrow(table))
         return frame.astype({APPLICATION: "string"}) if APPLICATION in frame else frame
 
     def arrow(self, table: str) -> pa.Table:
@@ -101,9 +101,9 @@ class Part(Mapping[str, "pd.DataFrame"]):
         return f"{type(self).__name__}({self.number} of {self.parts}: {rows})"
 
     def _file(self, table: str) -> Path:
-        return self._folder / file_name(self._known(table), self.number)
+        return self._folder / file_name(self._checked_name(table), self.number)
 
-    def _known(self, table: str) -> str:
+    def _checked_name(self, table: str) -> str:
         if table not in self._rows:
             raise TableNotFound(table, self.tables, where=f"part {self.number}")
         return table

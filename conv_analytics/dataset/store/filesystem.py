@@ -45,11 +45,11 @@ class BucketFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
 
     def size(self, path: str) -> int:
         """The size of a file [B]."""
-        return self._known(path)[0]
+        return self._size_and_time(path)[0]
 
     def modified(self, path: str) -> datetime:
         """When a file was written."""
-        return self._known(path)[1]
+        return self._size_and_time(path)[1]
 
     def info(self, path: str, **_options: Any) -> dict[str, Any]:
         """What is known of a file."""
@@ -58,7 +58,7 @@ class BucketFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
     def exists(self, path: str, **_options: Any) -> bool:
         """Whether there is such a file."""
         try:
-            self._known(path)
+            self._size_and_time(path)
         except FileNotFoundError:
             return False
         return True
@@ -67,7 +67,7 @@ class BucketFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         """Whether there is such a file."""
         return self.exists(path)
 
-    def _known(self, path: str) -> tuple[int, datetime]:
+    def _size_and_time(self, path: str) -> tuple[int, datetime]:
         store, name = self._place(path)
         return store.about(name)
 

@@ -59,7 +59,7 @@ def judged_legs(data: Any, profile: str | Profile, units: Units | None = None) -
         legs = leg_rows(source).select(*names).collect()
     else:
         legs = pd.DataFrame(columns=names)
-    legs = coerce.shown(legs, {column.name: column.kind for column in LEGS})
+    legs = coerce.with_answer_dtypes(legs, {column.name: column.kind for column in LEGS})
     legs = legs.sort_values(_KEYS, kind="stable", ignore_index=True)
     units = units or detect_units(legs)
     judged = quality(legs, profile, units=units, audio_events=source)

@@ -50,7 +50,7 @@ def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart]
     if len(stretches) < 2:  # noqa: PLR2004  one part is all
         return None
     routes = _Routes(folder, names, stretches)
-    return routes.parts() if routes.made() else None
+    return routes.parts() if routes.find_spread() else None
 
 
 def _stretches(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
@@ -79,7 +79,7 @@ class _Routes:
         self._leg = _LEG.format("lower(replace(leg_id, '-', ''))" if written_apart else "leg_id")
         self._unnamed = False
 
-    def made(self) -> bool:
+    def find_spread(self) -> bool:
         """Find the conversations that are in several parts; return whether splitting is worth it."""
         self._create(_ROUTES, "select null::ubigint as c, null::ubigint as l, 0 as part where false")
         for number, stretch in enumerate(self._stretches):
@@ -120,13 +120,13 @@ class _Routes:
 
     def parts(self) -> Iterator[FolderPart]:
         """The parts; the last one only if it has rows."""
-        made = self._folder.materialized_names
+        materialized = self._folder.materialized_names
         last = [None] if self._far else []
         for stretch in (*self._stretches, *last):
-            before = len(made)
+            before = len(materialized)
             tables = {name: self._folder.query(self._rows(name, stretch)) for name in self._names}
             yield FolderPart(self._folder, tables, moved=self._moved if stretch is None else self._unnamed)
-            for name in made[before:]:
+            for name in materialized[before:]:
                 self._run(f"drop table {name}")
         self._drop()
 

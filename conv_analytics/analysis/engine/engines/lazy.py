@@ -93,10 +93,10 @@ class LazyEngine(NoCache, ABC):
         del kind
         return value
 
-    def cast(self, value: str, actual: str, wanted: str) -> str:
+    def cast(self, value: str, actual: str, target: str) -> str:
         """A value as another type; raises if it cannot be converted."""
         del actual
-        return f"cast({value} as {wanted})"
+        return f"cast({value} as {target})"
 
     # Tables.
 
@@ -194,7 +194,7 @@ class LazyEngine(NoCache, ABC):
     def batches(self, frame: Any, size: int) -> Iterator[pd.DataFrame]:
         """See `Engine`."""
         for batch in self.parts(frame, size):
-            yield coerce.shown(self.collected(batch), {})
+            yield coerce.with_answer_dtypes(self.collected(batch), {})
 
     def parts(self, frame: Any, size: int) -> Iterator[Any]:
         """The rows in parts that split no conversation, each of about `size` rows."""

@@ -94,7 +94,7 @@ class MemoryEngine(NoCache):
     def batches(self, frame: MemoryFrame, size: int) -> Iterator[pd.DataFrame]:
         """See `Engine`."""
         del size
-        yield coerce.shown(self.collected(frame), {})
+        yield coerce.with_answer_dtypes(self.collected(frame), {})
 
     def distinct(self, frame: MemoryFrame, column: str) -> list[Any]:
         """See `Engine`."""

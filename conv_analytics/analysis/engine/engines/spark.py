@@ -52,13 +52,13 @@ class SparkEngine(LazyEngine):
         """See `LazyEngine`; frames made of pandas have NaN where a number is missing."""
         return f"if(isnan({value}), null, {value})" if self.words.type_of(kind) == "double" else value
 
-    def cast(self, value: str, actual: str, wanted: str) -> str:
+    def cast(self, value: str, actual: str, target: str) -> str:
         """See `LazyEngine`; without ANSI mode, Spark turns texts that are not numbers into null."""
         if actual != "string":
-            return f"cast({value} as {wanted})"
-        wrong = f"raise_error(concat('a text that is not a {wanted}: ', {value}))"
-        done = f"try_cast({value} as {wanted})"
-        return f"if({value} is not null and {done} is null, {wrong}, {done})"
+            return f"cast({value} as {target})"
+        wrong = f"raise_error(concat('a text that is not a {target}: ', {value}))"
+        converted = f"try_cast({value} as {target})"
+        return f"if({value} is not null and {converted} is null, {wrong}, {converted})"
 
     def arrow(self, native: Any) -> pa.Table:
         """See `LazyEngine`."""

@@ -59,14 +59,14 @@ def _of_grouping(
     lengths = talk[rows]
     codes = groups.of(name).codes[rows]
     counts = np.bincount(codes[codes >= 0])
-    kept = np.flatnonzero(counts >= 2 * LEAST_K)
+    large_groups = np.flatnonzero(counts >= 2 * LEAST_K)
     # Most numbers have a few calls: they are not sorted.
     enough = np.append(counts >= 2 * LEAST_K, False)[codes]
     rows, codes = rows[enough], codes[enough]
     # Numbers of one or two bytes are sorted many times as fast.
     rows = rows[np.argsort(codes.astype(np.min_scalar_type(len(counts))), kind="stable")]
-    ends_of_groups = np.cumsum(counts[kept])
-    for code, high in zip(kept, ends_of_groups, strict=True):
+    ends_of_groups = np.cumsum(counts[large_groups])
+    for code, high in zip(large_groups, ends_of_groups, strict=True):
         own = rows[high - counts[code] : high]
         for begin, end, around in _peaks(talk[own]):
             k = end - begin
@@ -94,7 +94,7 @@ def _of_grouping(
             if z < LEAST_Z:
                 continue
             yield _candidate(
-                legs, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(kept)
+                legs, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(large_groups)
             )
 
 
@@ -164,26 +164,26 @@ def _directed(candidate: Candidate, legs: Observations) -> Candidate:
 
 def _without_peaks_of_parties(cliffs: list[Candidate], cut: Flags, legs: Observations) -> list[Candidate]:
     """The peaks without those that the parties make: the same everywhere, or of one script or person."""
-    kept = []
+    remaining = []
     for each in cliffs:
         forced = float(cut[each.bad].mean()) >= 0.5  # noqa: PLR2004
         if forced:
-            kept.append(each)
+            remaining.append(each)
             continue
         if not each.by or each.by[0] not in _ROUTES | _ENDS:
             continue
         if each.by[0] in _ENDS:
             z = min(each.z, *(_z_by_own_number(each, legs, without) for without in (-1, _most(each, legs))))
             if z > LEAST_Z:
-                kept.append(replace(each, z=z))
+                remaining.append(replace(each, z=z))
             continue
         rivals = [
             other.z for other in cliffs
             if other.by and other.by[0] in _SCRIPTED and np.isin(other.bad, each.bad).mean() >= 0.5  # noqa: PLR2004
         ]  # fmt: skip
         if each.z > max(rivals, default=0.0):
-            kept.append(each)
-    return kept
+            remaining.append(each)
+    return remaining
 
 
 def _most(candidate: Candidate, legs: Observations) -> int:

@@ -37,8 +37,8 @@ def _of_grouping(
     y = case.bad[rows].astype("float64")
     counts = np.bincount(codes[codes >= 0], y[codes >= 0])
     candidates = []
-    kept = np.flatnonzero(counts >= 4 * least_excess)
-    for code in kept:
+    large_groups = np.flatnonzero(counts >= 4 * least_excess)
+    for code in large_groups:
         inside = codes == code
         z, early, late = _trend(y[inside], legs.local_us[rows[inside]])
         others = y[~inside]
@@ -64,7 +64,7 @@ def _of_grouping(
         mine = rows[inside]
         candidates.append(Candidate(
             of_case, by, values, mine, mine[y[inside] > 0], float(counts[code]), float(n), expected, float(z),
-            len(kept) * FEW, raw_z=float(z), against="the same calls at the beginning",
+            len(large_groups) * FEW, raw_z=float(z), against="the same calls at the beginning",
         ))  # fmt: skip
     return candidates
 
