@@ -127,17 +127,17 @@ def audit(
     if mask is not None:
         require_same_mask(folder, mask.settings())
     masked = any(commit.report.get("mask") for commit in with_carried(history))
-    with closing(WatermarkIndex(Path(folder))) as known:
+    with closing(WatermarkIndex(Path(folder))) as watermarks:
         for commit in history:
             # `verify` reports damaged commits.
             with suppress(CorruptFile):
-                known.add(commit)
+                watermarks.add(commit)
 
         async def main() -> Audit:
             pacer = Pacer(chosen.rate, chosen.concurrency)
             bulk = client.bulk(gate=pacer, on_event=pacer.observe)
             async with bulk:
-                auditor = _Auditor(bulk if mask is None else MaskedClient(bulk, mask), history, known)
+                auditor = _Auditor(bulk if mask is None else MaskedClient(bulk, mask), history, watermarks)
                 auditor.encrypted_ids = masked and mask is None
                 return await auditor.run(chosen.concurrency, chosen.page_size)
 
@@ -145,8 +145,8 @@ def audit(
 
 
 class _Auditor:
-    def __init__(self, client: RawClient, history: Sequence[Commit], known: WatermarkIndex) -> None:
-        self._client, self._history, self._known = client, history, known
+    def __init__(self, client: RawClient, history: Sequence[Commit], watermarks: WatermarkIndex) -> None:
+        self._client, self._history, self._watermarks = client, history, watermarks
         self._failures = 0
         self.encrypted_ids = False
         """Whether the folder has some ids under tokens that cannot be made here."""
@@ -156,7 +156,7 @@ class _Auditor:
         """Request and compare every conversation."""
         listed = await self._list(page_size)
         self.audit.listed = len(listed)
-        self.audit.expired = len(self._known) - sum(name in self._known for name in listed)
+        self.audit.expired = len(self._watermarks) - sum(name in self._watermarks for name in listed)
         waiting = iter(listed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -202,16 +202,16 @@ class _Auditor:
                     raise
 
     def _compare(self, conversation_id: str, conversation: Summary) -> None:
-        known, last = self._known.get(conversation_id), conversation.last_event
-        stored = known and known.last_event
-        if known is not None and known.sequence_number is not None and known.pending_since is None:
+        watermark, last = self._watermarks.get(conversation_id), conversation.last_event
+        stored = watermark and watermark.last_event
+        if watermark is not None and watermark.sequence_number is not None and watermark.pending_since is None:
             # The API never lists the events in between.
-            stored = max(stored or 0, known.sequence_number)
+            stored = max(stored or 0, watermark.sequence_number)
         if last is None:
             self.audit.not_compared[conversation_id] = "the API does not tell its last event"
         elif stored is None:
             (self.audit.missing if self._expected(conversation.created) else self.audit.new).append(conversation_id)
-        elif known is not None and known.unread:
+        elif watermark is not None and watermark.unread:
             self.audit.unread.append(conversation_id)
         elif stored == last:
             self.audit.equal += 1

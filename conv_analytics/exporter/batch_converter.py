@@ -33,7 +33,7 @@ class Sink(Protocol):
     """Where rows are written: a dataset folder, or memory."""
 
     @property
-    def known(self) -> Mapping[str, Watermark]:
+    def watermarks(self) -> Mapping[str, Watermark]:
         """The watermark of each conversation, from earlier runs."""
 
     def write(self, name: str, rows: pa.Table) -> None:
@@ -45,8 +45,8 @@ class Sink(Protocol):
     def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """Items of some conversations that earlier runs wrote and later events repeat, each with its conversation."""
 
-    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
-        """Events that earlier runs wrote of those conversations whose events may come again, or of all if `wanted`."""
+    def stored_events(self, conversations: Collection[str], *, required: bool = False) -> Mapping[str, StoredEvents]:
+        """Events that earlier runs wrote of those conversations whose events may come again; of all if `required`."""
 
 
 @dataclass
@@ -70,7 +70,7 @@ class BatchConverter:
 
     def __init__(self, sink: Sink, exported_at: datetime) -> None:
         self._sink, self._exported_at = sink, exported_at
-        self._made = Converted()
+        self._converted = Converted()
         self._seen = SeenEvents()
         self._seen_keys = SeenKeys()
         self._loaded: set[str] = set()
@@ -113,13 +113,13 @@ class BatchConverter:
             self._hold_back(conversation_id)
         for conversation_id, (sequence_number, events_listed, change) in batch.finished.items():
             self._finish(conversation_id, sequence_number, change, events_listed=events_listed)
-        converted, self._made = self._made, Converted()
+        converted, self._converted = self._converted, Converted()
         return converted
 
     def _advance(self, events: pa.Table) -> None:
         """Move the watermarks to the last events of some rows."""
         ranges = id_ranges(events)
-        known = self._sink.known
+        watermarks = self._sink.watermarks
         self._disordered |= out_of_order(events)
         advanced = []
         for name, (first, last, _) in ranges.items():
@@ -127,8 +127,8 @@ class BatchConverter:
             if first is not None and first < before:
                 self._disordered.add(name)
             self._highest[name] = max(highest, before)
-            advanced.append((name, highest, name in known))
-        self._made.states.advance(advanced)
+            advanced.append((name, highest, name in watermarks))
+        self._converted.states.advance(advanced)
         for name in self._disordered & ranges.keys():
             self._hold_back(name)
         for name, (_, _, at) in ranges.items():
@@ -137,15 +137,15 @@ class BatchConverter:
 
     def _hold_back(self, conversation_id: str) -> None:
         """Keep a watermark where earlier runs left it: events below the highest one may be missing."""
-        known, highest = self._sink.known.get(conversation_id), self._highest.get(conversation_id, 0)
-        self._made.states.hold_back(conversation_id, (known and known.last_event) or 0, highest)
+        watermark, highest = self._sink.watermarks.get(conversation_id), self._highest.get(conversation_id, 0)
+        self._converted.states.hold_back(conversation_id, (watermark and watermark.last_event) or 0, highest)
 
     def _finish(
         self, conversation_id: str, sequence_number: int | None, change: LastChange | None, *, events_listed: bool
     ) -> None:
         """Store how far a conversation was read, and what is missing at the end of its events."""
-        known = self._sink.known.get(conversation_id)
-        before = (known and known.last_event) or 0
+        watermark = self._sink.watermarks.get(conversation_id)
+        before = (watermark and watermark.last_event) or 0
         stored = self._stored.pop(conversation_id, None) or StoredEvents()
         # Events above the watermark come from a list that failed half-way, or have ids outside the sequence.
         plausible = (number for number in stored.bodies if number <= max(sequence_number or 0, before) + MAX_ID_JUMP)
@@ -154,7 +154,7 @@ class BatchConverter:
         not_seen = self._seen.missing_count(conversation_id, self._starts.get(conversation_id, 1))
         quarantined = self._quarantined.pop(conversation_id, 0) - not_seen
         missing = missing_events(
-            known,
+            watermark,
             last,
             sequence_number,
             self._exported_at,
@@ -162,7 +162,7 @@ class BatchConverter:
         )
         if sequence_number is not None and missing.pending_since is not None:
             if events_listed:
-                self._made.counts.pending[conversation_id] = sequence_number - last
+                self._converted.counts.pending[conversation_id] = sequence_number - last
             else:
                 # Without events in the export, the number only shows whether a conversation has changed.
                 last, missing = sequence_number, MissingEvents()
@@ -171,7 +171,7 @@ class BatchConverter:
         if change is not None:
             latest = max((moment for moment in (change.changed, at) if moment is not None), default=None)
             text = LastChange(latest, change.fingerprint).text
-        self._made.states.mark_read(conversation_id, last, text, *missing)
+        self._converted.states.mark_read(conversation_id, last, text, *missing)
         self._seen.forget(conversation_id)
         for numbers in (self._sequence_numbers, self._starts):
             numbers.pop(conversation_id, None)
@@ -186,12 +186,12 @@ class BatchConverter:
         ids = events.filter(pc.equal(events["conversation_id"], conversation_id))["event_id"]
         within = ids.filter(pc.less_equal(ids, most))
         ignored = len(ids) - ids.null_count - len(within)
-        self._made.counts.implausible_ids[conversation_id] += ignored
+        self._converted.counts.implausible_ids[conversation_id] += ignored
         return pc.max(within).as_py() or 0
 
     def _load_stored(self, conversations: set[str]) -> None:
         """Load what earlier runs wrote of conversations that continue: their next events repeat it."""
-        resumed = {name for name in conversations - self._loaded if name in self._sink.known}
+        resumed = {name for name in conversations - self._loaded if name in self._sink.watermarks}
         if resumed:
             self._loaded |= resumed
             self._skip_stored(self._sink.stored_events(resumed))
@@ -207,14 +207,14 @@ class BatchConverter:
             if page.conversation_id and start is not None and may_repeat_events(page.body, start)
         }
         if again := again - self._stored.keys():
-            self._skip_stored(self._sink.stored_events(again, wanted=True))
+            self._skip_stored(self._sink.stored_events(again, required=True))
 
     def _skip_stored(self, conversations: Mapping[str, StoredEvents]) -> None:
         """Leave out the stored events of some conversations when they come again."""
         for conversation_id, stored in conversations.items():
             self._stored[conversation_id] = stored
-            known = {*stored.bodies, *(event_id for event_id in stored.delivered if event_id in stored.both)}
-            self._seen.add_stored(conversation_id, known, stored.without_id, stored.items)
+            event_ids = {*stored.bodies, *(event_id for event_id in stored.delivered if event_id in stored.both)}
+            self._seen.add_stored(conversation_id, event_ids, stored.without_id, stored.items)
 
     def _compare(self, rows: Rows) -> None:
         """Tell stored events that came again from duplicates, and count those whose body has changed."""
@@ -228,9 +228,9 @@ class BatchConverter:
             if event_id is not None and event_id not in stored.bodies and event_id not in stored.both:
                 continue
             rows.duplicates -= 1
-            self._made.counts.already_stored += 1
+            self._converted.counts.already_stored += 1
             before = stored.bodies.get(event_id)
-            self._made.counts.changed += before is not None and before != digest(body)
+            self._converted.counts.changed += before is not None and before != digest(body)
 
     def _merge_delivered(self, rows: Rows) -> None:
         """Compare events with those that a webhook or a file gave: the list's is written only where it differs."""
@@ -238,8 +238,8 @@ class BatchConverter:
         if not delivered:
             return
         merged = merge_listed(rows.tables, delivered)
-        self._made.counts.confirmed += merged.confirmed
-        self._made.counts.corrected += merged.corrected
+        self._converted.counts.confirmed += merged.confirmed
+        self._converted.counts.corrected += merged.corrected
 
     def _put(self, rows: Rows) -> None:
         for name, converted in rows.tables.items():
@@ -248,6 +248,6 @@ class BatchConverter:
                 table = self._seen_keys.first_rows(name, converted)
                 rows.duplicates += converted.num_rows - table.num_rows
             self._sink.write(name, table)
-            self._made.counts.tables[name] += table.num_rows
+            self._converted.counts.tables[name] += table.num_rows
         self._sink.quarantine([record.to_json() for record in rows.broken])
-        self._made.counts.add(rows)
+        self._converted.counts.add(rows)

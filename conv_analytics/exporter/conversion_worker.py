@@ -35,14 +35,14 @@ class _Sink:
         layout = Layout(task.root)
         self.files = StagedFiles(layout, task.number, task.run, task.day, task.tables)
         self._stored = StoredRows(task.root, list(commits(layout, before=task.number)), full=task.full)
-        self.known = self._stored.known
+        self.watermarks = self._stored.watermarks
         self.write, self.quarantine = self.files.write, self.files.quarantine
 
     def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         return self._stored.items(conversations)
 
-    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
-        return self._stored.events(conversations, wanted=wanted)
+    def stored_events(self, conversations: Collection[str], *, required: bool = False) -> Mapping[str, StoredEvents]:
+        return self._stored.events(conversations, required=required)
 
 
 def main() -> None:

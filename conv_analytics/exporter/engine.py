@@ -244,8 +244,8 @@ class Exporter:
 
     async def _events(self, conversation_id: str, last: int | None) -> list[str]:
         """Read the new events of a conversation; return the reasons why some may be missing."""
-        known, size = self._policy.last_known_event(conversation_id), self._options.page_size
-        start = next_start = None if known is None else known + 1
+        last_known, size = self._policy.last_known_event(conversation_id), self._options.page_size
+        start = next_start = None if last_known is None else last_known + 1
         listed = False
         while True:
             pages = EventListEnd(size)
@@ -261,7 +261,7 @@ class Exporter:
         reason = end.reason
         if end.gap is not None and (reason := await self._gap(conversation_id, end.gap)):
             self._converter.note_gap(conversation_id)
-        if last and not listed and not known and self._policy.expects_events(conversation_id, last):
+        if last and not listed and not last_known and self._policy.expects_events(conversation_id, last):
             # A conversation with events must list some, unless all of them are ephemeral.
             self._report.incomplete[conversation_id] = f"no events are listed, but its last one is {last}"
         return [*pages.warnings, *([reason] if reason else [])]

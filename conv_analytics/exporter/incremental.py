@@ -35,7 +35,7 @@ class ListsToRead(Enum):
 class FolderState:
     """What the earlier runs of a folder know; empty for a new folder."""
 
-    known: Mapping[str, Watermark] = field(default_factory=dict)
+    watermarks: Mapping[str, Watermark] = field(default_factory=dict)
     """The watermark of each conversation."""
     swept_at: datetime | None = None
     """Start of the last run that requested every conversation."""
@@ -67,9 +67,9 @@ class IncrementalPolicy:
     """When the run began."""
 
     def last_known_event(self, conversation_id: str) -> int | None:
-        """The last event that need not be requested again; None when all events are wanted."""
-        known = None if self.full else self.folder.known.get(conversation_id)
-        return known and known.last_event
+        """The last event that need not be requested again; None when all events are requested."""
+        watermark = None if self.full else self.folder.watermarks.get(conversation_id)
+        return watermark and watermark.last_event
 
     def lists_to_read(self, conversation_id: str, sequence_number: int | None, *, again: bool = True) -> ListsToRead:
         """The lists to read of a conversation with this sequence number; None where it has none.
@@ -77,8 +77,8 @@ class IncrementalPolicy:
         `again` includes, in a run that reads everything again, what the folder has already.
 
         >>> pending, given_up = (10, None, 12, "2026-11-21T03:00:00Z"), (10, None, 12)
-        >>> known = {"CON-1": Watermark("CON-1", *pending), "CON-2": Watermark("CON-2", *given_up)}
-        >>> policy = IncrementalPolicy(FolderState(known))
+        >>> watermarks = {"CON-1": Watermark("CON-1", *pending), "CON-2": Watermark("CON-2", *given_up)}
+        >>> policy = IncrementalPolicy(FolderState(watermarks))
         >>> [policy.lists_to_read("CON-1", number).name for number in (10, 12, 13)]
         ['NOTHING', 'EVENTS', 'ALL']
         >>> [policy.lists_to_read("CON-2", number).name for number in (10, 12, 13)]
@@ -86,31 +86,31 @@ class IncrementalPolicy:
         """
         if sequence_number == 0:
             return ListsToRead.NOTHING
-        known = None if self.full and again else self.folder.known.get(conversation_id)
-        if known is None or sequence_number is None or known.unread:
+        watermark = None if self.full and again else self.folder.watermarks.get(conversation_id)
+        if watermark is None or sequence_number is None or watermark.unread:
             return ListsToRead.ALL
-        if sequence_number <= (known.last_event or 0):
+        if sequence_number <= (watermark.last_event or 0):
             return ListsToRead.NOTHING
-        if sequence_number != known.sequence_number:
+        if sequence_number != watermark.sequence_number:
             return ListsToRead.ALL
-        return ListsToRead.NOTHING if known.pending_since is None else ListsToRead.EVENTS
+        return ListsToRead.NOTHING if watermark.pending_since is None else ListsToRead.EVENTS
 
     def expects_events(self, conversation_id: str, sequence_number: int) -> bool:
         """Whether a conversation with this sequence number that lists no event at all must have some."""
-        known = self.folder.known.get(conversation_id)
-        return missing_events(known, 0, sequence_number, self.now).pending_since is not None
+        watermark = self.folder.watermarks.get(conversation_id)
+        return missing_events(watermark, 0, sequence_number, self.now).pending_since is not None
 
     def needs_request(self, listed: Summary) -> bool:
         """Whether a conversation is requested, judged by its record in the list."""
         if self.full or self.quiet_before is None:
             return True
-        known = self.folder.known.get(listed.record_id or "")
-        if known is None or known.settled is None or known.unread or known.pending_since is not None:
+        watermark = self.folder.watermarks.get(listed.record_id or "")
+        if watermark is None or watermark.settled is None or watermark.unread or watermark.pending_since is not None:
             return True
-        changed, _, fingerprint = known.settled.partition(" ")
+        changed, _, fingerprint = watermark.settled.partition(" ")
         if changed >= self.quiet_before or fingerprint != listed.fingerprint:
             return True
-        return (listed.last_event or 0) > max(known.last_event or 0, known.sequence_number or 0)
+        return (listed.last_event or 0) > max(watermark.last_event or 0, watermark.sequence_number or 0)
 
 
 def incremental_policy(folder: FolderState, options: Options, now: datetime) -> IncrementalPolicy:
@@ -162,7 +162,7 @@ def requested_all(report: Mapping[str, Any]) -> bool:
 
 
 def updated_watermark(
-    state: ConversationState, known: Watermark | None, started: datetime, *, unread: bool
+    state: ConversationState, stored: Watermark | None, started: datetime, *, unread: bool
 ) -> Watermark | None:
     """The watermark that a commit stores for a conversation; None when the folder has it already.
 
@@ -173,7 +173,7 @@ def updated_watermark(
     ----------
     state
         How far the run came.
-    known
+    stored
         The watermark that the folder has.
     started
         When the run began.
@@ -194,38 +194,38 @@ def updated_watermark(
     >>> print(*updated_watermark(ConversationState("CON-1", unread=True), first, now, unread=True)[:6])
     CON-1 5 None None None True
     """
-    known_last = None if known is None else known.last_event
-    known_settled = None if known is None else known.settled
-    advanced = state.last_event is not None and (known_last is None or state.last_event > known_last)
+    stored_last = None if stored is None else stored.last_event
+    stored_settled = None if stored is None else stored.settled
+    advanced = state.last_event is not None and (stored_last is None or state.last_event > stored_last)
     settled = None
     if state.last_change is not None:
         changed, _, fingerprint = state.last_change.partition(" ")
-        if known_last is None:
+        if stored_last is None:
             settled = state.last_change if changed else f"{seconds_text(started)} {fingerprint}"
-        elif advanced or not (known_settled or "").endswith(f" {fingerprint}"):
+        elif advanced or not (stored_settled or "").endswith(f" {fingerprint}"):
             settled = f"{seconds_text(started)} {fingerprint}"
-    missing = _missing_after(state, known, advanced=advanced)
+    missing = _missing_after(state, stored, advanced=advanced)
     # A conversation that was read again may have new rows below its watermark.
-    differs = missing != _known_missing(known) and (known is not None or state.finished)
-    if advanced or state.extended or (unread and known_settled is not None) or differs:
-        last = max(state.last_event or 0, known_last or 0)
-        text = settled or (known_settled if state.last_change is not None else None)
-        return Watermark(state.conversation_id, last, text, *missing, live=known is not None and known.live)
+    differs = missing != _missing_before(stored) and (stored is not None or state.finished)
+    if advanced or state.extended or (unread and stored_settled is not None) or differs:
+        last = max(state.last_event or 0, stored_last or 0)
+        text = settled or (stored_settled if state.last_change is not None else None)
+        return Watermark(state.conversation_id, last, text, *missing, live=stored is not None and stored.live)
     return Watermark(state.conversation_id, None, settled) if settled else None
 
 
-def _known_missing(known: Watermark | None) -> tuple[int | None, str | None, bool]:
+def _missing_before(stored: Watermark | None) -> tuple[int | None, str | None, bool]:
     """What is missing of a conversation before a run: sequence number, pending since, unread."""
-    return (None, None, False) if known is None else (known.sequence_number, known.pending_since, known.unread)
+    return (None, None, False) if stored is None else (stored.sequence_number, stored.pending_since, stored.unread)
 
 
 def _missing_after(
-    state: ConversationState, known: Watermark | None, *, advanced: bool
+    state: ConversationState, stored: Watermark | None, *, advanced: bool
 ) -> tuple[int | None, str | None, bool]:
     """The same after the run."""
     if state.finished:
         return state.sequence_number, state.pending_since, False
-    number, since, unread = _known_missing(known)
+    number, since, unread = _missing_before(stored)
     if advanced:
         # Rows that the folder has above the watermark stay there.
         since, unread = None, unread and (number or 0) > (state.last_event or 0)

@@ -139,7 +139,7 @@ class _Fold:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)
             self._history = list(commits(self._writer.layout))
-            self._known = WatermarkIndex(root, self._history)
+            self._watermarks = WatermarkIndex(root, self._history)
         except BaseException:
             self._writer.abandon()
             raise
@@ -170,7 +170,7 @@ class _Fold:
         """Commit the run; nothing happens if there is nothing to remember."""
         self._result.other_applications = self._application.others
         self._put_records()
-        self._known.close()
+        self._watermarks.close()
         read_on = any(offset > self.consumed.get(name, 0) for name, offset in offsets.items())
         if not self._result.tables and not self._result.quarantined and not read_on:
             self._writer.abandon()
@@ -191,16 +191,16 @@ class _Fold:
 
     def abandon(self) -> None:
         """Give the run up; the folder and the inbox stay as they were."""
-        self._known.close()
+        self._watermarks.close()
         self._writer.abandon()
 
     def _load(self, owners: Collection[str]) -> None:
         """Look up what the folder has of some conversations."""
-        with closing(EventIndex(self._root, self._history, self._known, content=owners)) as index:
+        with closing(EventIndex(self._root, self._history, self._watermarks, content=owners)) as index:
             stored = index.of(owners)
         for owner in owners:
-            known = self._stored[owner] = stored.get(owner) or StoredEvents()
-            self._seen.add_stored(owner, {*known.bodies, *known.delivered}, (), known.items)
+            events = self._stored[owner] = stored.get(owner) or StoredEvents()
+            self._seen.add_stored(owner, {*events.bodies, *events.delivered}, (), events.items)
 
     def _merge(self, rows: Rows) -> None:
         """Compare the events that the folder has from the list, once each."""
@@ -248,7 +248,7 @@ class _Fold:
         """Conversations and members that no list gave: what a list says of them is more, and right."""
         if "conversation_id" not in records.column_names:
             return records
-        marks = (self._known.get(each or "") for each in records["conversation_id"].to_pylist())
+        marks = (self._watermarks.get(each or "") for each in records["conversation_id"].to_pylist())
         return records.filter(pa.array([mark is None or mark.last_event is None for mark in marks], pa.bool_()))
 
     def _put_records(self) -> None:

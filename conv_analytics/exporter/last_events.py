@@ -38,13 +38,13 @@ class LastChange(NamedTuple):
 
 
 def missing_events(
-    known: Watermark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
+    watermark: Watermark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
 ) -> MissingEvents:
     """What is missing at the end of a conversation's events, and since when.
 
     Parameters
     ----------
-    known
+    watermark
         The watermark that the folder has.
     last
         The highest event id that the run has.
@@ -64,25 +64,30 @@ def missing_events(
     >>> pending = missing_events(None, 10, 12, first)
     >>> pending
     MissingEvents(sequence_number=12, pending_since='2026-11-21T03:00:00Z')
-    >>> known = Watermark("CON-1", 10, None, *pending)
-    >>> missing_events(known, 10, 12, first + timedelta(days=1)) == pending
+    >>> watermark = Watermark("CON-1", 10, None, *pending)
+    >>> missing_events(watermark, 10, 12, first + timedelta(days=1)) == pending
     True
-    >>> missing_events(known, 10, 12, first + timedelta(days=2))
+    >>> missing_events(watermark, 10, 12, first + timedelta(days=2))
     MissingEvents(sequence_number=12, pending_since=None)
-    >>> missing_events(known, 11, 12, first + timedelta(days=2))
+    >>> missing_events(watermark, 11, 12, first + timedelta(days=2))
     MissingEvents(sequence_number=12, pending_since='2026-11-23T03:00:00Z')
     """
     if sequence_number is None or sequence_number <= last:
         return MissingEvents()
     if quarantined:
         return MissingEvents(sequence_number)
-    if known is None or known.unread or known.sequence_number != sequence_number or (known.last_event or 0) != last:
+    if (
+        watermark is None
+        or watermark.unread
+        or watermark.sequence_number != sequence_number
+        or (watermark.last_event or 0) != last
+    ):
         return MissingEvents(sequence_number, seconds_text(now))
     try:
-        over = known.pending_since is None or now - instant(known.pending_since) >= PATIENCE - EARLY
+        over = watermark.pending_since is None or now - instant(watermark.pending_since) >= PATIENCE - EARLY
     except Unreadable:
         over = False
-    return MissingEvents(sequence_number, None if over else known.pending_since)
+    return MissingEvents(sequence_number, None if over else watermark.pending_since)
 
 
 def seconds_text(moment: datetime) -> str:

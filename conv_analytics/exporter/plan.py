@@ -177,8 +177,8 @@ def plan(
     layout = Layout(root)
     layout.prepare()
     history = list(commits(layout))
-    with closing(WatermarkIndex(root, history)) as known:
-        state = FolderState(known, last_sweep(commit.report for commit in with_carried(history)))
+    with closing(WatermarkIndex(root, history)) as watermarks:
+        state = FolderState(watermarks, last_sweep(commit.report for commit in with_carried(history)))
         policy = incremental_policy(state, chosen, now)
 
         async def main() -> Plan:
@@ -266,9 +266,9 @@ class _Sampler:
                 seen.add(name)
                 if not self._policy.needs_request(listed):
                     skipped += 1
-                elif (known := self._policy.folder.known.get(name)) is None:
+                elif (watermark := self._policy.folder.watermarks.get(name)) is None:
                     new.append(listed)
-                elif known.settled and not known.settled.endswith(f" {listed.fingerprint}"):
+                elif watermark.settled and not watermark.settled.endswith(f" {listed.fingerprint}"):
                     changed.append(listed)
                 else:
                     others.append(listed)
@@ -287,7 +287,7 @@ class _Sampler:
     async def _sample(self, listed: Summary) -> _Sample:
         """Request a conversation, and count what it would cost."""
         name = listed.record_id or ""
-        known = self._policy.last_known_event(name)
+        last_known = self._policy.last_known_event(name)
         try:
             last = summary_of(await self.client.raw(endpoints.get_conversation(name))).last_event
         except (NotFound, AuthError):
@@ -295,10 +295,10 @@ class _Sampler:
             last = 0
         lists = self._policy.lists_to_read(name, last)
         if lists is ListsToRead.NOTHING:
-            return _Sample(name, known, 0, 0, 0)
-        events = 1 if last is None or lists is ListsToRead.EVENTS else max(1, last - (known or 0))
+            return _Sample(name, last_known, 0, 0, 0)
+        events = 1 if last is None or lists is ListsToRead.EVENTS else max(1, last - (last_known or 0))
         pages = -(-events // self._options.page_size) if self._options.events else 0
-        return _Sample(name, known, events, int(self._options.members and lists is ListsToRead.ALL), pages)
+        return _Sample(name, last_known, events, int(self._options.members and lists is ListsToRead.ALL), pages)
 
     async def _read_pages(self, samples: Sequence[_Sample]) -> tuple[float, float]:
         """Mean size of a page of members and of an event, from a few conversations [B]."""

@@ -45,7 +45,7 @@ class MemorySink:
 
     def __init__(self, tables: Collection[str], day: date) -> None:
         self.folder_state = FolderState()
-        self.known = self.folder_state.known
+        self.watermarks = self.folder_state.watermarks
         self.reports: Sequence[Mapping[str, Any]] = ()
         self._day = day
         self._rows: dict[str, list[pa.Table]] = {name: [] for name in tables}
@@ -64,7 +64,7 @@ class MemorySink:
         """Nothing: there is no earlier run."""
         return ()
 
-    def stored_events(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:  # noqa: ARG002
+    def stored_events(self, _conversations: Collection[str], *, required: bool = False) -> Mapping[str, StoredEvents]:  # noqa: ARG002
         """Nothing: there is no earlier run."""
         return {}
 
@@ -103,9 +103,9 @@ class FolderSink:
             self._writer.abandon()
             raise
         self._process: ConversionProcess | None = None
-        self.known = self._stored.known
+        self.watermarks = self._stored.watermarks
         self.reports = [commit.report for commit in with_carried(history)]
-        self.folder_state = FolderState(self.known, last_sweep(self.reports))
+        self.folder_state = FolderState(self.watermarks, last_sweep(self.reports))
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
@@ -129,9 +129,9 @@ class FolderSink:
         """See `StoredRows.items`."""
         return self._stored.items(conversations)
 
-    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
+    def stored_events(self, conversations: Collection[str], *, required: bool = False) -> Mapping[str, StoredEvents]:
         """See `StoredRows.events`."""
-        return self._stored.events(conversations, wanted=wanted)
+        return self._stored.events(conversations, required=required)
 
     def finish(self, report: Report, states: ConversationStates, in_time: Callable[[], None]) -> Exported:
         """Commit the run, with a warning if it brought far fewer events than the nights before.
@@ -160,7 +160,7 @@ class FolderSink:
     def _marks(self, states: ConversationStates, report: Report) -> Iterator[Watermark]:
         for state in states:
             name = state.conversation_id
-            mark = updated_watermark(state, self.known.get(name), self._started, unread=name in report.incomplete)
+            mark = updated_watermark(state, self.watermarks.get(name), self._started, unread=name in report.incomplete)
             if mark is not None:
                 yield mark
 

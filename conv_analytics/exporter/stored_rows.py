@@ -29,7 +29,7 @@ class StoredRows:
 
     def __init__(self, root: Path, history: Sequence[Commit], *, full: bool) -> None:
         self._root, self._history, self._full = root, history, full
-        self.known = WatermarkIndex(root, history)
+        self.watermarks = WatermarkIndex(root, history)
         """The watermark of each conversation."""
         # An event that a watermark ignores is listed again.
         self._with_implausible_ids = {
@@ -44,29 +44,29 @@ class StoredRows:
         """The leg statuses that the folder has: each update of a leg repeats its whole history."""
         if self._full:
             return ()
-        earlier, runs = open_dataset(self._root), self.known.runs(conversations)
+        earlier, runs = open_dataset(self._root), self.watermarks.runs(conversations)
         tables = [name for name in earlier if TABLES[name].repeats_items]
         return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
 
-    def events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
+    def events(self, conversations: Collection[str], *, required: bool = False) -> Mapping[str, StoredEvents]:
         """The events that the folder has of conversations whose events may be listed again."""
-        required = wanted or self._full
+        all_of_them = required or self._full
         repeated = [
             name
             for name in conversations
-            if required or name in self._with_implausible_ids or self._may_have_events(name)
+            if all_of_them or name in self._with_implausible_ids or self._may_have_events(name)
         ]
         if repeated and self._event_index is None:
-            self._event_index = EventIndex(self._root, self._history, self.known)
+            self._event_index = EventIndex(self._root, self._history, self.watermarks)
         return self._event_index.of(repeated) if self._event_index and repeated else {}
 
     def _may_have_events(self, conversation_id: str) -> bool:
         """Whether the folder may have events above the watermark of a conversation."""
-        mark = self.known.get(conversation_id)
+        mark = self.watermarks.get(conversation_id)
         return mark is not None and (mark.live or (mark.unread and mark.sequence_number is not None))
 
     def close(self) -> None:
         """Drop what was looked up."""
-        self.known.close()
+        self.watermarks.close()
         if self._event_index:
             self._event_index.close()

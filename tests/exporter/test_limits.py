@@ -117,7 +117,7 @@ class Slow:
     """A sink that takes nothing until it is told to."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Watermark] = {}
+        self.watermarks: dict[str, Watermark] = {}
         self.open = threading.Event()
         self.rows = 0
 
