@@ -31,14 +31,14 @@ class _Deadline:
     @contextmanager
     def wait(self, timeout: float | None) -> Iterator[float]:
         """The longest possible wait now [s]; raise `TotalTimeout` when no time is left, before or after it."""
-        left = self._left()
+        left = self._remaining()
         try:
             yield left if timeout is None else min(timeout, left)
         except httpcore.TimeoutException:
-            self._left()
+            self._remaining()
             raise
 
-    def _left(self) -> float:
+    def _remaining(self) -> float:
         left = self._until - time.monotonic()
         # A timeout may fire a little early.
         if left < _EARLY_S:

@@ -71,8 +71,8 @@ def _claim(folder: Path, world: dict[str, int]) -> bool:
     """Mark the folder as this demo's; return whether it already was. Raise `ConfigError` if it is anything else."""
     mark = folder / MARK
     try:
-        known = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
-        if known is None:
+        marked_world = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+        if marked_world is None:
             if folder.is_dir() and any(folder.iterdir()):
                 raise ConfigError(
                     f"{folder} is not empty and holds no demo. Name another folder: conv-analytics demo DIR."
@@ -87,11 +87,11 @@ def _claim(folder: Path, world: dict[str, int]) -> bool:
         raise ConfigError(f"{mark} cannot be read. Remove {folder}, or name another folder.") from None
     except OSError as error:
         raise DestinationError(folder, error.strerror or str(error)) from error
-    if known is not None and known != world:
+    if marked_world is not None and marked_world != world:
         raise ConfigError(
-            f"{folder} holds the demo of another world: {known}, not {world}. Remove it, or name another folder."
+            f"{folder} holds the demo of another world: {marked_world}, not {world}. Remove it, or name another folder."
         )
-    return known is not None and last_commit(folder) is not None
+    return marked_world is not None and last_commit(folder) is not None
 
 
 def _export(sandbox: Sandbox, folder: Path, *, quiet: bool) -> Exported:
@@ -103,11 +103,11 @@ def _export(sandbox: Sandbox, folder: Path, *, quiet: bool) -> Exported:
         return export(client, folder, rate=0, progress=silent if quiet else progress_listener())
 
 
-def _check(sandbox: Sandbox, done: Exported) -> bool:
+def _check(sandbox: Sandbox, exported: Exported) -> bool:
     """Compare with the world's truth, and print the result."""
     from conv_analytics.cli.demo_check import differences
 
-    count, wrong = differences(done.dataset, sandbox.truth())
+    count, wrong = differences(exported.dataset, sandbox.truth())
     if wrong:
         say(f"{len(wrong)} of {count} counts and sums differ from the truth of the sandbox. This is a bug:")
         for line in wrong:

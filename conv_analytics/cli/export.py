@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
         watch = _Watch(quiet=options.quiet)
         before = last_commit(dest)
         try:
-            done = export(
+            exported = export(
                 client,
                 dest,
                 **read_options,
@@ -118,8 +118,8 @@ def run(options: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             _report_interrupted(before, last_commit(dest), watch, as_json=options.json)
             raise
-    show(done.report, as_json=options.json)
-    _show_ingested(done, as_json=options.json)
+    show(exported.report, as_json=options.json)
+    _show_ingested(exported, as_json=options.json)
     return Exit.COMPLETE
 
 
@@ -131,9 +131,9 @@ def show(report: Report, *, as_json: bool) -> None:
         say(str(report))
 
 
-def _show_ingested(done: Exported | None, *, as_json: bool) -> None:
-    if done is not None and done.ingested is not None and not as_json:
-        say(f"live {done.ingested}")
+def _show_ingested(exported: Exported | None, *, as_json: bool) -> None:
+    if exported is not None and exported.ingested is not None and not as_json:
+        say(f"live {exported.ingested}")
 
 
 def last_commit(folder: Path) -> Commit | None:

@@ -43,7 +43,7 @@ def export_all(options: argparse.Namespace, root: Path, read_options: ReadOption
             timeout=options.timeout,
         )
 
-    done = export_applications(
+    exports = export_applications(
         root,
         options.config,
         parallel=options.parallel,
@@ -54,41 +54,51 @@ def export_all(options: argparse.Namespace, root: Path, read_options: ReadOption
         processes=options.processes,
         mask=mask_of(options),
     )
-    code = max((_exit_of(each) for each in done), key=_SEVERITY.index)
+    code = max((_exit_of(each) for each in exports), key=_SEVERITY.index)
     if options.json:
-        say_json({"exit_code": int(code), "applications": [_summary(each) for each in done]})
+        say_json({"exit_code": int(code), "applications": [_summary(each) for each in exports]})
     else:
-        _show(done)
+        _show(exports)
     return code
 
 
-def _exit_of(done: ApplicationExport) -> Exit:
-    if done.error is None:
+def _exit_of(application_export: ApplicationExport) -> Exit:
+    if application_export.error is None:
         return Exit.COMPLETE
-    return exit_of(done.error) if isinstance(done.error, ConvAnalyticsError) else Exit.BUG
+    return exit_of(application_export.error) if isinstance(application_export.error, ConvAnalyticsError) else Exit.BUG
 
 
-def _why(done: ApplicationExport) -> str | None:
-    error = done.error
+def _why(application_export: ApplicationExport) -> str | None:
+    error = application_export.error
     if error is None:
         return None
-    said = str(error) if isinstance(error, ConvAnalyticsError) else f"{type(error).__name__}: {redact(str(error))}"
-    return " ".join(as_flags(said).split())
+    message = str(error) if isinstance(error, ConvAnalyticsError) else f"{type(error).__name__}: {redact(str(error))}"
+    return " ".join(as_flags(message).split())
 
 
-def _summary(done: ApplicationExport) -> dict[str, Any]:
+def _summary(application_export: ApplicationExport) -> dict[str, Any]:
     from conv_analytics.dataset.storage.layout import Layout
 
-    report = {} if done.exported is None else dict(done.exported.report.summary())
-    own = {"application_id": done.application.id, "name": done.application.name, "folder": Layout(done.folder).name}
-    return {**own, **report, "status": done.status, "exit_code": int(_exit_of(done)), "error": _why(done)}
+    report = {} if application_export.exported is None else dict(application_export.exported.report.summary())
+    own = {
+        "application_id": application_export.application.id,
+        "name": application_export.application.name,
+        "folder": Layout(application_export.folder).name,
+    }
+    return {
+        **own,
+        **report,
+        "status": application_export.status,
+        "exit_code": int(_exit_of(application_export)),
+        "error": _why(application_export),
+    }
 
 
-def _show(done: list[ApplicationExport]) -> None:
+def _show(exports: list[ApplicationExport]) -> None:
     import pandas as pd
 
     rows = []
-    for each in done:
+    for each in exports:
         report = None if each.exported is None else each.exported.report
         rows.append({
             "application": each.application.label,
@@ -100,6 +110,6 @@ def _show(done: list[ApplicationExport]) -> None:
         })  # fmt: skip
     counts = ["listed", "new events", "requests"]
     say(table(pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64")), "text"))
-    for each in done:
+    for each in exports:
         if (why := _why(each)) is not None:
             say(f"{each.application.label}: {why}")

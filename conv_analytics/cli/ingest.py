@@ -65,9 +65,9 @@ def run(options: argparse.Namespace) -> int:
     return Exit.COMPLETE
 
 
-def show(done: Ingested, *, as_json: bool) -> None:
+def show(ingested: Ingested, *, as_json: bool) -> None:
     """Print what was added, as text or as JSON."""
     if as_json:
-        say_json(done.to_dict())
+        say_json(ingested.to_dict())
     else:
-        say(str(done))
+        say(str(ingested))

@@ -80,7 +80,7 @@ def logged(arguments: Sequence[str]) -> Iterator[None]:
         yield
         return
     # A progress bar would be drawn over the lines.
-    before, kept = os.environ.get(_SHOWN), [(name, logging.getLogger(name).level) for name in _NAMES]
+    before, levels_before = os.environ.get(_SHOWN), [(name, logging.getLogger(name).level) for name in _NAMES]
     handler = Lines(as_json=as_json)
     logging.captureWarnings(capture=True)
     os.environ[_SHOWN] = "none" if as_json else before or "plain"
@@ -90,7 +90,7 @@ def logged(arguments: Sequence[str]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, level in kept:
+        for name, level in levels_before:
             logging.getLogger(name).removeHandler(handler)
             logging.getLogger(name).setLevel(level)
         logging.captureWarnings(capture=False)

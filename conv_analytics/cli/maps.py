@@ -36,14 +36,14 @@ def add_maps(command: argparse.ArgumentParser) -> None:
 
 
 def enriched(
-    options: argparse.Namespace, dataset: Dataset, wanted: Collection[str] | None = None
+    options: argparse.Namespace, dataset: Dataset, needed: Collection[str] | None = None
 ) -> Dataset | EnrichedData:
     """The dataset with the columns of all maps; prints what each of them matches.
 
     Parameters
     ----------
-    wanted
-        The columns that are asked for; all when absent.
+    needed
+        The columns that the command needs; all when absent.
     """
     if not options.maps:
         return dataset
@@ -53,7 +53,7 @@ def enriched(
     data: Any = dataset
     try:
         for spec in options.maps:
-            data = _with_map(data, spec, wanted, getattr(options, "tz", None) or "UTC")
+            data = _with_map(data, spec, needed, getattr(options, "tz", None) or "UTC")
     except ConfigError as error:
         # It may quote numbers of the file.
         raise ConfigError(Display(on=not options.unmasked).text(str(error))) from None
@@ -63,7 +63,7 @@ def enriched(
     return done
 
 
-def _with_map(data: Any, spec: str, wanted: Collection[str] | None, tz: str) -> Any:
+def _with_map(data: Any, spec: str, needed: Collection[str] | None, tz: str) -> Any:
     """The data with the requested columns of a map that it does not have yet."""
     from conv_analytics.analysis import EnrichedData, enrich
     from conv_analytics.analysis.dimensions.keys import TAKEN
@@ -73,7 +73,7 @@ def _with_map(data: Any, spec: str, wanted: Collection[str] | None, tz: str) -> 
     path, on = parts_of(spec)
     table = read_map(path)
     there = columns_of(table, on, own=data.columns if isinstance(data, EnrichedData) else ())
-    columns = [name for name in there if name not in TAKEN and (wanted is None or name in wanted)]
+    columns = [name for name in there if name not in TAKEN and (needed is None or name in needed)]
     if left_out := [name for name in there if name in TAKEN]:
         note(f"{path}: {', '.join(left_out)} left out: legs, or answers about them, have columns of that name")
     if not columns:

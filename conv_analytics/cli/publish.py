@@ -63,21 +63,21 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Publish, and print what was written."""
-    done = dataset_of(options).publish(
+    published = dataset_of(options).publish(
         options.to,
         application_id=options.application_id,
         dry_run=options.dry_run,
         on_table=None if options.quiet or options.json else _show,
     )
     if options.json:
-        say_json(done.to_dict())
-    elif not done.tables:
-        say(f"{done.target} is up to date")
+        say_json(published.to_dict())
+    elif not published.tables:
+        say(f"{published.target} is up to date")
     else:
-        say(table(done.to_frame(), "text"))
-        count = "1 commit" if done.commits == 1 else f"{done.commits:,} commits"
-        verb = "would be" if options.dry_run else "was" if done.commits == 1 else "were"
-        say(f"\n{count} {verb} published to {done.target}")
+        say(table(published.to_frame(), "text"))
+        count = "1 commit" if published.commits == 1 else f"{published.commits:,} commits"
+        verb = "would be" if options.dry_run else "was" if published.commits == 1 else "were"
+        say(f"\n{count} {verb} published to {published.target}")
     return Exit.COMPLETE
 
 

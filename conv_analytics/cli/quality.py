@@ -55,8 +55,8 @@ def run(options: argparse.Namespace) -> int:
     """Print the counts and the legs."""
     from conv_analytics.analysis.entities.verdicts import Verdict
 
-    wanted = [word.strip() for word in options.verdict.split(",")]
-    if unknown := set(wanted) - set(Verdict):
+    verdicts = [word.strip() for word in options.verdict.split(",")]
+    if unknown := set(verdicts) - set(Verdict):
         raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is not a verdict; there are {', '.join(Verdict)}.")
     dataset = dataset_of(options)
     from conv_analytics.analysis import EnrichedData, quality
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     print_units(units)
     note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in Verdict))
     rank = judged["verdict"].map({word: rank for rank, word in enumerate(Verdict)})
-    listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
+    listed = judged.assign(_rank=rank)[judged["verdict"].isin(verdicts)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
     show(listed[[*_SHOWN, *own]].head(options.last or len(listed)).reset_index(drop=True), options)
     return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE

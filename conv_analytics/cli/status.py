@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         say_json({"runs": last, "totals": totals, "inbox": waiting._asdict()})
         return Exit.COMPLETE
-    for line in _table([_shown(entry) for entry in last]):
+    for line in _table([_cells(entry) for entry in last]):
         say(line)
     say()
     for line in _summary(totals):
@@ -112,7 +112,7 @@ def _totals(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _shown(entry: dict[str, Any]) -> dict[str, str]:
+def _cells(entry: dict[str, Any]) -> dict[str, str]:
     """The cells of one run, and its warning."""
     since, until = (_minute(entry[name]) for name in ("since", "until"))
     words = {

@@ -39,18 +39,18 @@ def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
     >>> instant("2026-11-20T14:30:00+01:00", now).isoformat()
     '2026-11-20T13:30:00+00:00'
     """
-    wanted = text.strip()
+    stripped = text.strip()
     present = now.astimezone(zone).date()
-    days = {"today": 0, "yesterday": 1}.get(wanted.lower())
+    days = {"today": 0, "yesterday": 1}.get(stripped.lower())
     if days is not None:
         # By the calendar, not by 24 hours: a day may have 23.
         return datetime.combine(present - timedelta(days=days), time(), zone).astimezone(UTC)
     try:
-        ago = re.fullmatch(r"([0-9]{1,6})([hdw])", wanted.lower())
+        ago = re.fullmatch(r"([0-9]{1,6})([hdw])", stripped.lower())
         if ago:
             return now.astimezone(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", wanted):
-            moment = datetime.fromisoformat(wanted)
+        if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", stripped):
+            moment = datetime.fromisoformat(stripped)
             return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         # Well-formed nonsense: day 32, hour 25, year 0.

@@ -123,13 +123,13 @@ class Applications(Dataset):
         """Tables of all applications as Dask DataFrames; see `Dataset.to_dask`."""
         return {
             name: engines.dask_union({id_: each.to_dask([name])[name] for id_, each in self._having(name)}, APPLICATION)
-            for name in self._wanted(tables)
+            for name in self._names(tables)
         }
 
     def to_spark(self, session: SparkSession, tables: Collection[str] | None = None) -> dict[str, SparkFrame]:
         """Tables of all applications as Spark DataFrames; see `Dataset.to_spark`."""
         frames = {}
-        for name in self._wanted(tables):
+        for name in self._names(tables):
             parts = {id_: each.to_spark(session, [name])[name] for id_, each in self._having(name)}
             frames[name] = engines.spark_union(parts, APPLICATION)
         return frames
@@ -254,14 +254,14 @@ class Applications(Dataset):
         return ((name, each) for name, each in self.applications.items() if table in each.tables)
 
 
-def _streamed(parts: Mapping[str, DatasetTable], wanted: Sequence[str]) -> Iterator[pa.Table]:
+def _streamed(parts: Mapping[str, DatasetTable], columns: Sequence[str]) -> Iterator[pa.Table]:
     """The rows of each application's table, with its id."""
     for application, table in parts.items():
         # A table of which only the application is wanted has rows, too.
-        own = [name for name in wanted if name != APPLICATION] or [table.columns[0]]
+        own = [name for name in columns if name != APPLICATION] or [table.columns[0]]
         for batch in table.select(own).reader():
             rows = pa.Table.from_batches([batch])
-            yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(application), len(rows))).select(list(wanted))
+            yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(application), len(rows))).select(list(columns))
 
 
 def _joined(parts: Sequence[pa.Table]) -> pa.Table:

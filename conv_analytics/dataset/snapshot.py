@@ -357,7 +357,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """The first file whose bytes differ from the recorded ones; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
             if what := self._opened.damage(file):
-                return CorruptFile(self._opened.shown(file), what)
+                return CorruptFile(self._opened.display_path(file), what)
         return None
 
     def _days(self, table: str) -> tuple[str, str]:

@@ -133,7 +133,7 @@ def webhooks(setup: Setup) -> Iterator[Finding]:
     if not _address(rtc):
         what = "rtc has no event_url: the end of calls without a named conversation is never seen"
         yield warning(what, f"Set it to a listener's address. {_LISTEN}")
-    shown = []
+    hosts = []
     for name, webhook in (("rtc", rtc), ("voice", calls)):
         address = _address(webhook)
         if not address:
@@ -143,9 +143,9 @@ def webhooks(setup: Setup) -> Iterator[Finding]:
             yield warning(f"the event_url of {name} {problem}", "Set it to an https address that the internet reaches.")
         if webhook and webhook.http_method and webhook.http_method.upper() == "GET" and name == "rtc":
             yield warning("the event_url of rtc is called with GET", "Set its method to POST.")
-        shown.append(f"{name} to {urlsplit(address).hostname}")
-    if shown:
-        yield ok(f"events are reported: {', '.join(shown)}")
+        hosts.append(f"{name} to {urlsplit(address).hostname}")
+    if hosts:
+        yield ok(f"events are reported: {', '.join(hosts)}")
 
 
 def signatures(setup: Setup) -> Iterator[Finding]:

@@ -144,17 +144,17 @@ def mask(setup: Setup) -> Iterator[Finding]:
     what = f"personal data are masked, with the key {recorded['key_id']}"
     text = setup.env.get(KEY_VARIABLE, "")
     try:
-        given = Mask(text.encode()).key_id if text.strip() else None
+        key_id = Mask(text.encode()).key_id if text.strip() else None
     except ConfigError as problem:
         yield of_error(problem)
         return
-    if given is None:
+    if key_id is None:
         yield ok(f"{what}; {KEY_VARIABLE} is not set, so exports need --mask-key-file")
-    elif given == recorded["key_id"]:
+    elif key_id == recorded["key_id"]:
         yield ok(what)
     else:
         advice = "Set it to the folder's key: an export with another is refused."
-        yield error(f"{what}, and {KEY_VARIABLE} holds another ({given})", advice)
+        yield error(f"{what}, and {KEY_VARIABLE} holds another ({key_id})", advice)
 
 
 def disk_space(setup: Setup) -> Iterator[Finding]:
@@ -170,18 +170,18 @@ def disk_space(setup: Setup) -> Iterator[Finding]:
     # A compacted folder begins with everything in one commit, which is no measure of a run.
     exports = [commit for commit in setup.commits or () if commit.report.get("requests")]
     sizes = [sum(file.bytes for file in commit.files) for commit in exports[-LAST_RUNS:]]
-    shown, advice = f"{free / 1e9:,.1f} GB are free", "Free some, or move the folder to a larger disk."
+    text, advice = f"{free / 1e9:,.1f} GB are free", "Free some, or move the folder to a larger disk."
     if not sizes:
-        yield warning(shown, advice) if free < LITTLE else ok(shown)
+        yield warning(text, advice) if free < LITTLE else ok(text)
         return
     usual, largest = median(sizes), max(sizes)
-    shown += f"; a run took {usual / 1e6:,.1f} MB (median of the last {len(sizes)}), at most {largest / 1e6:,.1f} MB"
+    text += f"; a run took {usual / 1e6:,.1f} MB (median of the last {len(sizes)}), at most {largest / 1e6:,.1f} MB"
     if free < WORKING_ROOM * largest:
-        yield error(f"{shown}: the next run may not fit", advice)
+        yield error(f"{text}: the next run may not fit", advice)
     elif free < NIGHTS_AHEAD * usual:
-        yield warning(f"{shown}: fewer than {NIGHTS_AHEAD} runs fit", advice)
+        yield warning(f"{text}: fewer than {NIGHTS_AHEAD} runs fit", advice)
     else:
-        yield ok(shown)
+        yield ok(text)
 
 
 def _creatable(dest: Path) -> Finding:

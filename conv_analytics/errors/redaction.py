@@ -52,13 +52,13 @@ def safe_repr(method: Callable[[T], str]) -> Callable[[T], str]:
     """Make a ``__repr__`` work on an object whose ``__init__`` failed: tracebacks that show locals call it."""
 
     @functools.wraps(method)
-    def shown(self: T) -> str:
+    def guarded(self: T) -> str:
         try:
             return method(self)
         except AttributeError:
             return f"<{type(self).__name__}, not made>"
 
-    return shown
+    return guarded
 
 
 def redact(text: str) -> str:

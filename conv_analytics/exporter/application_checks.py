@@ -97,7 +97,7 @@ class OneApplication:
             return True
         self.others[str(named)] += 1
         problem = Problem("events", "application_id", f"of the application {named}; this folder holds {self.id}")
-        batch.broken.append(BrokenRecord("events", None, None, (problem,), kept=False, raw=event.body))
+        batch.broken.append(BrokenRecord("events", None, None, (problem,), has_row=False, raw=event.body))
         return False
 
 

@@ -105,7 +105,7 @@ class BatchConverter:
             self._merge_delivered(rows)
             self._put(rows)
             # Records without a row are in the quarantine; requested again, they would only land there again.
-            quarantined = (record.conversation_id for record in rows.broken if not record.kept)
+            quarantined = (record.conversation_id for record in rows.broken if not record.has_row)
             self._quarantined.update(name for name in quarantined if name is not None)
             self._advance(listed)
         for conversation_id in batch.with_gaps:

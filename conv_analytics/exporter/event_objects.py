@@ -82,7 +82,7 @@ class ObjectBatch:
                 for name, pages in self.lists.items()
             },
             broken=[
-                BrokenRecord(record.list, None, None, record.problems, kept=False, raw=mask.page(record.raw))
+                BrokenRecord(record.list, None, None, record.problems, has_row=False, raw=mask.page(record.raw))
                 for record in self.broken
             ],
             size=self.size,
@@ -228,7 +228,7 @@ class _Sorter:
 def _add_broken(batch: ObjectBatch, text: bytes, reason: str) -> None:
     if len(text) > _KEPT:
         reason, text = f"{reason} ({len(text):,} bytes, of which the first {_KEPT:,} are kept)", text[:_KEPT]
-    batch.broken.append(BrokenRecord("events", None, None, (Problem("events", "", reason),), kept=False, raw=text))
+    batch.broken.append(BrokenRecord("events", None, None, (Problem("events", "", reason),), has_row=False, raw=text))
 
 
 def _linked(found: Outline) -> str | None:

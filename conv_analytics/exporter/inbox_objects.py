@@ -131,7 +131,7 @@ class InboxReader:
             found = outline(document)
             if found is None:
                 problem = Problem("events", "", "not a JSON object")
-                batch.broken.append(BrokenRecord("events", None, None, (problem,), kept=False, raw=document))
+                batch.broken.append(BrokenRecord("events", None, None, (problem,), has_row=False, raw=document))
                 continue
             kind = kind_of(found)
             event = Received(

@@ -235,7 +235,7 @@ class _Fold:
                 self._written.update(each or "" for each in pc.unique(table["conversation_id"]).to_pylist())
         self._writer.quarantine([record.to_json() for record in rows.broken])
         result.quarantined += len(rows.broken)
-        result.lost += sum(not record.kept for record in rows.broken)
+        result.lost += sum(not record.has_row for record in rows.broken)
         result.duplicates += rows.duplicates
         result.unknown_types += rows.unknown_types
 

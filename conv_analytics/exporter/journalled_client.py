@@ -35,7 +35,7 @@ class JournalledClient:
 
     async def raw(self, call: Call[Any]) -> bytes:
         """The body of a response, as from `AsyncConversations.raw`."""
-        kept = self._kept(call.target)
+        kept = self._from_journal(call.target)
         if kept is not None:
             return kept.body
         try:
@@ -48,7 +48,7 @@ class JournalledClient:
 
     async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
         """The pages of a listing, as from `AsyncConversations.raw_pages`."""
-        while (kept := self._kept(key := listing.page(cursor))) is not None:
+        while (kept := self._from_journal(key := listing.page(cursor))) is not None:
             yield RawPage(key, cursor, kept.body, msgspec.Raw(b""), kept.next_cursor, kept.page_size, kept.warning)
             cursor = kept.next_cursor
             if cursor is None:
@@ -61,7 +61,7 @@ class JournalledClient:
             self._journal.add(error.url, None)
             raise
 
-    def _kept(self, key: str) -> StoredAnswer | None:
+    def _from_journal(self, key: str) -> StoredAnswer | None:
         try:
             return self._journal.take(key)
         except KeyError:

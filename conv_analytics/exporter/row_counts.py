@@ -28,7 +28,7 @@ class RowCounts:
     def add(self, rows: Rows) -> None:
         """Count what is unreadable, repeated or unknown among some rows; their tables are counted where written."""
         self.quarantined += len(rows.broken)
-        self.lost += sum(not record.kept for record in rows.broken)
+        self.lost += sum(not record.has_row for record in rows.broken)
         self.duplicates += rows.duplicates
         self.unknown_types += rows.unknown_types
         self.unknown_fields += rows.unknown_fields

@@ -174,7 +174,7 @@ class _Run:
         )
         self._begin = time.monotonic()
         # The first request is shown, whatever comes of it.
-        self._shown = -math.inf
+        self._shown_at = -math.inf
         self._waiting_until = 0.0
         self._stop_by = math.inf
 
@@ -237,11 +237,11 @@ class _Run:
         self._changed()
 
     def _changed(self) -> None:
-        if time.monotonic() - self._shown >= _SHOW_S:
+        if time.monotonic() - self._shown_at >= _SHOW_S:
             self._show()
 
     def _show(self, *, finished: bool = False) -> None:
-        self._shown = time.monotonic()
+        self._shown_at = time.monotonic()
         progress = Progress(
             listed=self._report.listed,
             listing_done=self._exporter.listing_done,
@@ -249,8 +249,8 @@ class _Run:
             events=self.converter.events,
             requests=self._report.requests,
             retries=self._report.retries,
-            waiting_s=max(0.0, self._waiting_until - self._shown),
-            elapsed_s=self._shown - self._begin,
+            waiting_s=max(0.0, self._waiting_until - self._shown_at),
+            elapsed_s=self._shown_at - self._begin,
             limit=self._pacer.rate_limit.limit or self._ceiling or None,
             finished=finished,
         )

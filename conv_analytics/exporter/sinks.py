@@ -179,12 +179,12 @@ class _LazyFrames(Mapping[str, "pd.DataFrame"]):
     """Frames that are built on first access: whoever stops a run does not wait for them."""
 
     def __init__(self, makers: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
-        self._makers, self._made = makers, dict[str, "pd.DataFrame"]()
+        self._makers, self._frames = makers, dict[str, "pd.DataFrame"]()
 
     def __getitem__(self, table: str) -> pd.DataFrame:
-        if table not in self._made:
-            self._made[table] = self._makers[table]()
-        return self._made[table]
+        if table not in self._frames:
+            self._frames[table] = self._makers[table]()
+        return self._frames[table]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._makers)

@@ -108,7 +108,7 @@ class Committer:
             # It cannot be stopped halfway; whoever cancels waits for it.
             with contextlib.suppress(Exception):
                 await working
-                self._done()
+                self._count_commit()
             raise
         except DatasetLocked:
             counts.commits["locked"] += 1
@@ -117,7 +117,7 @@ class Committer:
             counts.commits["failed"] += 1
             LOGGER.error(Entry("commit failed", {"error": type(error).__name__, "reason": cut(str(error))}))
         else:
-            self._done()
+            self._count_commit()
         return True
 
     async def _run(self, before: Callable[[], Awaitable[None]]) -> None:
@@ -127,7 +127,7 @@ class Committer:
             await before()
             wait_s = self._every_s if await self.commit() else min(self._every_s, _AGAIN_S)
 
-    def _done(self) -> None:
+    def _count_commit(self) -> None:
         self._counts.backlog.committed()
         self._counts.commits["done"] += 1
         self._counts.last_commit = time.time()

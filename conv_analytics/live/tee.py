@@ -128,7 +128,9 @@ class Tee:
 
         query = "&".join(filter(None, (self._query, request.query)))
         url = URL(f"{self._base}{request.path}{'?' if query else ''}{query}", encoded=True)
-        headers = CIMultiDict((name.decode("ascii"), _text(value)) for name, value in _kept(request.headers, _NOT_SENT))
+        headers = CIMultiDict(
+            (name.decode("ascii"), _text(value)) for name, value in _end_to_end(request.headers, _NOT_SENT)
+        )
         body = request.body if request.body or request.method != "GET" else None
         async with session.request(
             request.method, url, headers=headers, data=body, allow_redirects=False, trace_request_ctx=seen
@@ -139,7 +141,7 @@ class Tee:
             if len(content) > LARGEST_ANSWER:
                 raise ValueError("the answer is too long to pass on")
             lowered = [(name.lower(), value) for name, value in response.raw_headers]
-            return Reply(response.status, _kept(lowered, _OF_CONNECTION), content)
+            return Reply(response.status, _end_to_end(lowered, _OF_CONNECTION), content)
 
 
 class _Seen:
@@ -153,7 +155,7 @@ async def _note_reuse(_session: object, context: Any, _params: object) -> None:
     context.trace_request_ctx.reused = True
 
 
-def _kept(headers: Headers, dropped: frozenset[bytes]) -> Headers:
+def _end_to_end(headers: Headers, dropped: frozenset[bytes]) -> Headers:
     """Headers without hop-by-hop ones."""
     named = {part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")}
     return [(name, value) for name, value in headers if name not in dropped and name not in named]

@@ -48,21 +48,21 @@ def answer(frame: pd.DataFrame, python: str, *, display: Display, limit: int = 5
     """
     columns = [str(name) for name in frame.columns]
     records = json.loads(frame.head(limit).to_json(orient="values", date_format="iso", date_unit="us"))
-    rows = [[_shown(display, name, value) for name, value in zip(columns, row, strict=True)] for row in records]
+    rows = [[_json_value(display, name, value) for name, value in zip(columns, row, strict=True)] for row in records]
     while True:
-        made = {**remarks, "columns": columns, "rows": rows, "rows_in_all": len(frame), "python": python}
+        content = {**remarks, "columns": columns, "rows": rows, "rows_in_all": len(frame), "python": python}
         if len(rows) < len(frame):
-            made["cut"] = f"{len(rows)} of {len(frame):,} rows are shown: ask for fewer groups or set a filter."
+            content["cut"] = f"{len(rows)} of {len(frame):,} rows are shown: ask for fewer groups or set a filter."
         if display.on:
-            made["people"] = "masked"
-        made["note"] = UNTRUSTED
-        text = json.dumps(made, ensure_ascii=False)
+            content["people"] = "masked"
+        content["note"] = UNTRUSTED
+        text = json.dumps(content, ensure_ascii=False)
         if len(text.encode()) <= MAX_BYTES or not rows:
             return text
         rows = rows[: len(rows) * 2 // 3]
 
 
-def _shown(display: Display, column: str, value: Any) -> Any:
+def _json_value(display: Display, column: str, value: Any) -> Any:
     if isinstance(value, str):
         return display.column(column, value)
     return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -149,7 +149,7 @@ class Ladder:
     ) -> None:  # fmt: skip
         self.conversation_id, self.tz, self.theme = conversation_id, tz, theme
         self._tables, self._display, self._verdicts = tables, display, verdicts
-        self._rows = [_shown(row, display) for row in _plain(_legs(tables, _DRAWN))]
+        self._rows = [_masked_leg(row, display) for row in _plain(_legs(tables, _DRAWN))]
         self._name = display.identifier(conversation_id)
 
     @cached_property
@@ -259,7 +259,7 @@ def _address(row: Mapping[str, Any]) -> str:
     return str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
 
 
-def _shown(row: Mapping[str, Any], display: Display) -> dict[str, Any]:
+def _masked_leg(row: Mapping[str, Any], display: Display) -> dict[str, Any]:
     """A leg, with what stands on arrows masked."""
     return {**row, **{name: display.column(name, row.get(name)) for name in ("outcome", "status")}}
 

@@ -41,7 +41,7 @@ _WORD = re.compile(
     r"(?!.*(?:[0-9][-_.:]?){7})(?:[a-z]\w{0,63}(?:[:.\-][a-z0-9]\w{0,63}){0,4}|[A-Z][A-Z0-9_\-]{0,63})", re.ASCII
 )
 #: Values that are masked already; they are shown as they are.
-_DONE = re.compile(
+_MASKED = re.compile(
     rf"(?:[a-z][a-z0-9+.-]{{0,15}}:(?://)?)?(?:(?:\+[0-9]{{1,3}})?\*{{3}}[0-9]{{0,4}}|name|address|{_DOT * 3}"
     rf"|(?:[A-Za-z]{{1,13}}[-_.:])?id)#[0-9a-f]{{{_HASH}}}"
 )
@@ -49,7 +49,7 @@ _DONE = re.compile(
 _GROUP = re.compile(r"(?:^|, )([a-z_]+)=(.*?)(?=, [a-z_]+=|$)", re.DOTALL)
 
 
-class _Shown(Tokens):
+class _DisplayTokens(Tokens):
     """Tokens for human readers."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class _Shown(Tokens):
         return bare if TOKEN.fullmatch(bare) else f"{_DOT * 3}#{_hash(bare)}"
 
     def identifier(self, value: str) -> str:
-        if opaque(value) or TOKEN.fullmatch(value) or _DONE.fullmatch(value):
+        if opaque(value) or TOKEN.fullmatch(value) or _MASKED.fullmatch(value):
             return value
         digits = digits_of(value)
         return phone(digits) if digits is not None else f"{prefix(value)}id#{_hash(plain(value))}"
@@ -152,7 +152,7 @@ class Display:
 
     def __init__(self, *, on: bool = True) -> None:
         self.on = on
-        self._tokens = _Shown()
+        self._tokens = _DisplayTokens()
         # A pressed key is one of sixteen: its hash would reveal it.
         rules = dict.fromkeys(Kind, Action.HASH) | {Kind.DTMF: Action.DROP}
         self._walker = Walker(self._tokens, rules)
@@ -171,7 +171,7 @@ class Display:
     def party(self, value: str) -> str:
         """Mask a number, an address or a name, whichever it is."""
         bare = plain(value).strip()
-        if not self.on or bare.lower() in NOBODY or _made(bare):
+        if not self.on or bare.lower() in NOBODY or _is_machine_made(bare):
             return value
         if REFERENCE.fullmatch(bare):
             return self._tokens.identifier(bare)
@@ -282,9 +282,9 @@ class Display:
                 return self.party(text)
 
 
-def _made(value: str) -> bool:
+def _is_machine_made(value: str) -> bool:
     """Whether a value is machine-made: an id, a token of a masked export, or an already masked value."""
-    return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN, _DONE))
+    return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN, _MASKED))
 
 
 def _hash(value: str) -> str:

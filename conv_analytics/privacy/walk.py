@@ -126,7 +126,7 @@ class Walker:
     def __init__(self, tokens: Tokens, rules: Mapping[Kind, Action]) -> None:
         self._tokens, self._rules = tokens, rules
         self._keys = _Texts(lambda key: key if _harmless_key(key) else tokens.other("k", key))
-        self._made: dict[Meaning, Rule] = {}
+        self._rule_cache: dict[Meaning, Rule] = {}
         self.unknown = self._rule(Kind.UNKNOWN)
         self.page = Rule(self.unknown.texts, self._pages())
 
@@ -269,9 +269,9 @@ class Walker:
         return rule
 
     def _rule(self, what: Meaning) -> Rule:
-        if what not in self._made:
-            self._made[what] = self._make(what)
-        return self._made[what]
+        if what not in self._rule_cache:
+            self._rule_cache[what] = self._make(what)
+        return self._rule_cache[what]
 
     def _make(self, what: Meaning) -> Rule:
         if isinstance(what, Kind):

@@ -198,9 +198,9 @@ def _in_range(value: object) -> bool:
     return not isinstance(value, int) or abs(value) < 10**40
 
 
-def _wrong(value: object, wanted: str) -> Unreadable:
+def _wrong(value: object, expected: str) -> Unreadable:
     # The value itself stays out of the message: it may be personal, and the quarantine holds it in full.
-    return Unreadable(f"{_KINDS.get(type(value), type(value).__name__)} is not {wanted}")
+    return Unreadable(f"{_KINDS.get(type(value), type(value).__name__)} is not {expected}")
 
 
 _KINDS: dict[type, str] = {

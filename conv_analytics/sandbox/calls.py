@@ -208,7 +208,7 @@ def call_json(leg: CallLeg, now: int | None, odd: Dice | None) -> Json:
 def call_truths(world: World, lifetimes: Lifetimes) -> tuple[CallTruth, ...]:
     """Describe every leg that was begun, in the order in which they began."""
     now = lifetimes.clock.running()
-    made = [
+    truths = [
         _truth(
             leg,
             now,
@@ -220,7 +220,7 @@ def call_truths(world: World, lifetimes: Lifetimes) -> tuple[CallTruth, ...]:
         for leg in world.legs(ordinal)
         if now is None or leg.began <= now
     ]
-    return tuple(sorted(made, key=lambda call: call.began))
+    return tuple(sorted(truths, key=lambda call: call.began))
 
 
 def _truth(leg: CallLeg, now: int | None, *, transient: bool, expired: bool, other_region: bool) -> CallTruth:

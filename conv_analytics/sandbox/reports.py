@@ -79,22 +79,26 @@ def write_reports(
     formats: Collection[ReportFormat] = ("csv", "json"), differences: Differences | None = None,
 ) -> ReportTruth:  # fmt: skip
     """Write a file per product and format: CSV with a quoted header, pages as JSON, or the CSV in a zip."""
-    wanted = differences or Differences()
+    chosen_differences = differences or Differences()
     dice, truth = Dice(world.seed, "reports"), ReportTruth()
     legs = [leg for ordinal in range(world.size) for leg in world.legs(ordinal) if leg.billed_at is not None]
-    truth.planted = _choose(legs, wanted, dice)
-    made: dict[str, list[Record]] = defaultdict(list)
+    truth.planted = _choose(legs, chosen_differences, dice)
+    records_by_product: dict[str, list[Record]] = defaultdict(list)
     for leg in sorted(legs, key=lambda leg: leg.began):
         if leg.id not in truth.planted["missing"]:
             record = _record(leg, account_id, application_id, Dice(world.seed, "report", leg.id))
             _falsify(record, leg, truth)
-            made[_product(leg)].append(record)
-    extra = [_foreign(made["VOICE-CALL"], dice) for _ in range(wanted.extra)] if made["VOICE-CALL"] else []
-    made["VOICE-CALL"] += extra
+            records_by_product[_product(leg)].append(record)
+    extra = (
+        [_foreign(records_by_product["VOICE-CALL"], dice) for _ in range(chosen_differences.extra)]
+        if records_by_product["VOICE-CALL"]
+        else []
+    )
+    records_by_product["VOICE-CALL"] += extra
     truth.planted["extra"] = frozenset(str(record["call_id"]) for record in extra)
     folder.mkdir(parents=True, exist_ok=True)
     for product in PRODUCTS:
-        records = made[product]
+        records = records_by_product[product]
         truth.records[product] = len(records)
         truth.total_price += sum((Decimal(record.get("total_price") or 0) for record in records), Decimal(0))
         stem = f"{product}_{account_id}_{_day(world.end_ms)}"
@@ -161,15 +165,15 @@ def _foreign(records: list[Record], dice: Dice) -> Record:
     return {**dice.pick(records), "call_id": f"{dice.hex32()}-1", "id": dice.uuid()}
 
 
-def _choose(legs: list[CallLeg], wanted: Differences, dice: Dice) -> dict[str, frozenset[str]]:
+def _choose(legs: list[CallLeg], differences: Differences, dice: Dice) -> dict[str, frozenset[str]]:
     """Draw the calls that differ; each costs something, so that a wrong price can be seen."""
     paid = [leg.id for leg in legs if leg.price > 100_000 and _product(leg) == "VOICE-CALL"]
-    if sum(wanted.on_calls.values()) > len(paid):
-        message = f"{sum(wanted.on_calls.values())} differences are asked for, and {len(paid)} calls cost anything"
+    if sum(differences.on_calls.values()) > len(paid):
+        message = f"{sum(differences.on_calls.values())} differences are asked for, and {len(paid)} calls cost anything"
         raise ValueError(message)
-    left, chosen = iter(dice.shuffled(paid)), {}
-    for name, count in wanted.on_calls.items():
-        chosen[name] = frozenset(next(left) for _ in range(count))
+    remaining, chosen = iter(dice.shuffled(paid)), {}
+    for name, count in differences.on_calls.items():
+        chosen[name] = frozenset(next(remaining) for _ in range(count))
     return chosen
 
 

@@ -59,18 +59,18 @@ class Verifier:
     def __init__(self, public_key: str, application_id: str, now: Callable[[], float] = time.time) -> None:
         """Accept tokens of one application."""
         self._key, self._application_id, self._now = public_key, application_id, now
-        self._known: dict[str, Caller] = {}
+        self._callers: dict[str, Caller] = {}
 
     def check(self, authorization: str | None) -> Caller:
         """Return the caller, or raise the 401 of contract 4.3."""
         if not authorization:
             raise refusal(code="system:error:missing-token")
-        caller = self._known.get(authorization)
+        caller = self._callers.get(authorization)
         if caller is None:
             caller = self._verify(authorization)
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[authorization] = caller
+            if len(self._callers) >= REMEMBERED:
+                self._callers.clear()
+            self._callers[authorization] = caller
         if caller.expires <= self._now():
             raise refusal(code="system:error:expired-token")
         return caller

@@ -188,10 +188,10 @@ class Writes(Changes):
         refuse(invalid, request)
 
     @staticmethod
-    def _describe(made: Conversation, body: Json) -> None:
-        made.minimal = False
-        made.display_name, made.image_url = body.get("display_name"), body.get("image_url")
-        made.properties = as_object(body.get("properties"))
+    def _describe(conversation: Conversation, body: Json) -> None:
+        conversation.minimal = False
+        conversation.display_name, conversation.image_url = body.get("display_name"), body.get("image_url")
+        conversation.properties = as_object(body.get("properties"))
 
     def _all_names(self) -> set[str]:
         if self._names is None:

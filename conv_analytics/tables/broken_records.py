@@ -33,7 +33,7 @@ class BrokenRecord:
     conversation_id: str | None
     event_id: int | None
     problems: tuple[Problem, ...]
-    kept: bool
+    has_row: bool
     """Whether the record has its row anyway, with those cells null."""
     raw: bytes
     """The record as received, secrets included; `to_json` redacts them."""
@@ -41,6 +41,7 @@ class BrokenRecord:
     def to_json(self) -> str:
         """One line for the quarantine file; bytes that are not UTF-8 are written in base64."""
         values: dict[str, Any] = asdict(self)
+        values["kept"] = values.pop("has_row")
         clean = redact_record(self.raw, self.list)
         try:
             values["raw"] = clean.decode()

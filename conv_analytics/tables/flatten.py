@@ -241,15 +241,15 @@ def _without_stored(rows: list[int], arrays: Mapping[str, pa.Array], seen: SeenE
 
 
 def _typed(
-    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: SeenEvents
+    table: Table, row_indexes: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: SeenEvents
 ) -> tuple[pa.Table, list[Cell]]:
-    """The rows of one table of events, from the bodies of the rows wanted."""
-    events = pa.array(wanted)
+    """The rows of one table of events, from the bodies of these rows."""
+    events = pa.array(row_indexes)
     if table.item_list:
         conversations = arrays["conversation_id"].take(events).to_pylist()
         fallbacks = _fallbacks(table, arrays, events)
         exploded = explode(table.name, bodies, [seen.items(owner or "") for owner in conversations], fallbacks)
-        own, cells, events = exploded.arrays, exploded.cells, pa.array(wanted[exploded.parents])
+        own, cells, events = exploded.arrays, exploded.cells, pa.array(row_indexes[exploded.parents])
     else:
         own, cells = read_bodies(table, arrays["type"].take(events), bodies)
         for name, fallback in _fallbacks(table, arrays, events).items():
@@ -257,7 +257,7 @@ def _typed(
     for column in table.columns:
         if column.name not in own:
             own[column.name] = arrays[column.name].take(events)
-    return assemble(table, own), [Cell(int(wanted[cell.row]), cell.column, cell.reason) for cell in cells]
+    return assemble(table, own), [Cell(int(row_indexes[cell.row]), cell.column, cell.reason) for cell in cells]
 
 
 def _fallbacks(table: Table, arrays: Mapping[str, pa.Array], events: pa.Array) -> dict[str, pa.Array]:

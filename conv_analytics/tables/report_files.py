@@ -283,8 +283,8 @@ def _typed(part: _Part) -> pd.DataFrame:
     texts["call_id"] = texts["call_id"].fillna(raw["leg_id"].astype("str"))
     direction = texts["direction"].str.lower()
     texts["direction"] = direction.replace({"in": "inbound", "out": "outbound"})
-    done = pd.DataFrame({"product": pd.Series(part.product, index=raw.index, dtype="str"), **texts})
-    done.insert(3, "leg_key", leg_keys(texts["call_id"]))
+    records = pd.DataFrame({"product": pd.Series(part.product, index=raw.index, dtype="str"), **texts})
+    records.insert(3, "leg_key", leg_keys(texts["call_id"]))
     problems = pd.Series("", index=raw.index, dtype="str")
 
     def note(name: str, wrong: pd.Series[Any]) -> None:
@@ -293,27 +293,32 @@ def _typed(part: _Part) -> pd.DataFrame:
             problems = problems.mask(wrong, problems + "," + name)
 
     for name, field in _INSTANTS.items():
-        given = raw[field]
-        done[name] = pd.to_datetime(given, utc=True, format="ISO8601", errors="coerce").astype("datetime64[us, UTC]")
-        note(field, given.notna() & done[name].isna())
+        raw_values = raw[field]
+        records[name] = pd.to_datetime(raw_values, utc=True, format="ISO8601", errors="coerce").astype(
+            "datetime64[us, UTC]"
+        )
+        note(field, raw_values.notna() & records[name].isna())
     for name, field in _NUMBERS.items():
-        given = raw[field].astype("str")
-        values = pd.to_numeric(given, errors="coerce")
-        lost = given.notna() & values.isna()
+        raw_values = raw[field].astype("str")
+        values = pd.to_numeric(raw_values, errors="coerce")
+        lost = raw_values.notna() & values.isna()
         if lost.any():
             # A spreadsheet of another country writes the decimal point as a comma.
-            values = values.fillna(pd.to_numeric(given[lost].str.replace(",", "."), errors="coerce"))
-        done[name] = values.astype("float64").where(values.abs() < float("inf"))
-        note(field, given.notna() & done[name].isna())
+            values = values.fillna(pd.to_numeric(raw_values[lost].str.replace(",", "."), errors="coerce"))
+        records[name] = values.astype("float64").where(values.abs() < float("inf"))
+        note(field, raw_values.notna() & records[name].isna())
     if part.product != "VOICE-CALL":
         # Of the other products it is the price of the whole request, or of another unit.
-        done["price_per_minute"] = float("nan")
-    note("call_id", done["leg_key"].isna() | done["call_id"].str.fullmatch(_ROUNDED, case=False).fillna(value=False))
-    done["problem"] = problems.str.removeprefix(",").replace("", None)
+        records["price_per_minute"] = float("nan")
+    note(
+        "call_id",
+        records["leg_key"].isna() | records["call_id"].str.fullmatch(_ROUNDED, case=False).fillna(value=False),
+    )
+    records["problem"] = problems.str.removeprefix(",").replace("", None)
     if part.damaged:
         lost_rows = pd.DataFrame({"product": [part.product] * part.damaged, "problem": ["row"] * part.damaged})
-        done = pd.concat([done, lost_rows.astype("str")], ignore_index=True)
-    return done
+        records = pd.concat([records, lost_rows.astype("str")], ignore_index=True)
+    return records
 
 
 __all__ = ["PRODUCTS", "leg_keys", "read_reports"]

@@ -43,8 +43,8 @@ class UndeclaredKeys:
 
     def of(self, document: LazyObject) -> bytes | None:
         """The undeclared parts of an object, as JSON; None if there are none."""
-        kept = self._rest(document, (), {})
-        return to_json(kept) if kept else None
+        rest = self._rest(document, (), {})
+        return to_json(rest) if rest else None
 
     def suspects(self, values: Mapping[FieldPath, list[Any]], whole: Sequence[FieldPath], leaf: Any) -> set[int]:
         """Rows, read by their declared keys alone, that may still have undeclared parts.

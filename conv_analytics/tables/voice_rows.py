@@ -177,8 +177,8 @@ def _new_rows(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[i
 # -- the tables of calls
 
 
-def _rows(arrays: Arrays, wanted: pa.Array) -> Arrays:
-    places = pc.indices_nonzero(pc.fill_null(wanted, fill_value=False))
+def _rows(arrays: Arrays, condition: pa.Array) -> Arrays:
+    places = pc.indices_nonzero(pc.fill_null(condition, fill_value=False))
     return {name: array.take(places) for name, array in arrays.items()}
 
 

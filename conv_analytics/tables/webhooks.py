@@ -108,13 +108,13 @@ def flatten_webhooks(
         owners = arrays["conversation_id"]
         fresh = [row for row in fresh if row not in keys or _is_new(keys[row], owners[row].as_py() or "", seen)]
     rows = tabulate(read, fresh, (), lambda row: received[order[row]].body, seen)
-    kept = [row for row in fresh if row not in {cell.row for cell in read.cells if not cell.column}]
+    readable = [row for row in fresh if row not in {cell.row for cell in read.cells if not cell.column}]
     result = ReceivedRows(**vars(rows))
     names = ("received_at", "event_key", "application_id")
-    result.received = pa.table({name: arrays[name] for name in names}).take(pa.array(kept, pa.int64()))
-    _add_conversations(result, read, kept)
+    result.received = pa.table({name: arrays[name] for name in names}).take(pa.array(readable, pa.int64()))
+    _add_conversations(result, read, readable)
     result.broken += [
-        BrokenRecord("events", None, None, (Problem("events", "", "not a JSON object"),), kept=False, raw=raw)
+        BrokenRecord("events", None, None, (Problem("events", "", "not a JSON object"),), has_row=False, raw=raw)
         for raw in grouped.unreadable
     ]
     return result

@@ -86,7 +86,7 @@ def _age(layout: Layout, source: str, began: datetime) -> None:
     number = len(list(layout.commits.iterdir())) + 1
     old = Journal(layout.journal, Header(source, NO_MASK, number, ""))
     assert old.resumed
-    answers = {key.decode(): old.take(key.decode()) for (key,) in list(old._kept.all("select key from kept"))}
+    answers = {key.decode(): old.take(key.decode()) for (key,) in list(old._index.all("select key from answers"))}
     old.remove()
     aged = Journal(layout.journal, Header(source, NO_MASK, number, began.isoformat()))
     for key, kept in answers.items():

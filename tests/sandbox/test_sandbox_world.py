@@ -71,7 +71,7 @@ def test_forgotten_conversations_are_made_again(monkeypatch: pytest.MonkeyPatch)
     world = World(5, 40)
     before = world.conversation(0).rendered
     truth = world.truth()
-    assert len(world._kept) < 40
+    assert len(world._cached) < 40
     assert world.conversation(0).rendered == before
     assert world.truth() == truth
 

@@ -151,7 +151,7 @@ def test_columns_hold_what_records_read(name: str, data: st.DataObject) -> None:
         for column, path in columns.items():
             expected = of_record(record, body, path)
             assert (column, row[column]) == (column, expected), json.dumps(body)
-    assert all(line.kept for line in rows.broken)
+    assert all(line.has_row for line in rows.broken)
     assert {json.loads(line.raw)["id"] for line in rows.broken} == {line.event_id for line in rows.broken}
 
 
@@ -338,7 +338,7 @@ def test_damaged_pages_lose_no_record_in_silence(whole: bytes, dice: random.Rand
     except ValueError:
         return
     height = len(records(damaged, "events")) + 1
-    lost = sum(not line.kept for line in rows.broken)
+    lost = sum(not line.has_row for line in rows.broken)
     assert rows.tables["events"].num_rows + lost + rows.duplicates == height
     assert 90 in rows.tables["events"]["event_id"].to_pylist()
     for line in rows.broken:

@@ -186,7 +186,9 @@ def test_payments_and_unknown_statuses() -> None:
 def test_what_cannot_be_read_is_quarantined_without_secrets() -> None:
     body = {"uuid": "9f2c", "status": "completed", "price": "much", "payload": None, "api_key": "abcd1234"}
     rows = flattened(body, b"[1]", b'{"speech": {"results": 5}, "uuid": "9f2c"}')
-    problems = {(problem.table, problem.column, record.kept) for record in rows.broken for problem in record.problems}
+    problems = {
+        (problem.table, problem.column, record.has_row) for record in rows.broken for problem in record.problems
+    }
     assert problems == {("voice_events", "price", True), ("voice_events", "", False), ("transcripts", "text", True)}
     assert only(rows, "call_records")["status"] == "completed"
     assert all(record.list == "voice_events" for record in rows.broken)

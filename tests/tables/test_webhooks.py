@@ -160,7 +160,7 @@ def test_ids_of_any_kind() -> None:
     assert [row["extra"] for row in table(rows, "events") if row["conversation_id"] is None] == ['{"id":9}', None]
     reasons = {problem.column for record in rows.broken for problem in record.problems}
     assert reasons == {"event_id", "at", "conversation_id"}
-    assert all(record.kept for record in rows.broken)
+    assert all(record.has_row for record in rows.broken)
 
 
 @pytest.mark.parametrize(
@@ -251,9 +251,9 @@ def test_damage_costs_no_other_event_and_nothing_vanishes(pattern: str, flattene
     for _ in range(20):
         sent = [next(bodies) for _ in range(100)]
         rows: ReceivedRows = flattened(received(*sent), seen)
-        lost = sum(not record.kept for record in rows.broken if record.list == name)
+        lost = sum(not record.has_row for record in rows.broken if record.list == name)
         assert rows.tables[name].num_rows + rows.duplicates + lost == len(sent)
-        outcome.update(rows=rows.tables[name].num_rows, lost=lost, kept=sum(record.kept for record in rows.broken))
+        outcome.update(rows=rows.tables[name].num_rows, lost=lost, kept=sum(record.has_row for record in rows.broken))
     # All that can happen did.
     assert min(outcome.values()) > 50, outcome
     after = flattened(received(*whole), SeenEvents())

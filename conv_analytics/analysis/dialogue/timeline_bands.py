@@ -78,8 +78,8 @@ class _Pairs:
         self.lanes = lanes
         self.rows: list[TimelineRow] = []
         self._open: dict[tuple[str, str], TimelineRow] = {}
-        self._done: dict[tuple[str, str], TimelineRow] = {}
-        self._kept: dict[str, ConversationEvent] = {}
+        self._closed: dict[tuple[str, str], TimelineRow] = {}
+        self._recordings: dict[str, ConversationEvent] = {}
 
     def begin(self, event: ConversationEvent, what: str, column: str | None) -> None:
         lane = self.lanes.of(event)
@@ -87,7 +87,7 @@ class _Pairs:
         if key in self._open:
             event.order = "duplicate"
             return
-        past = self._done.get(key)
+        past = self._closed.get(key)
         if past is not None and past.open_start and _before(event, past.ended_by):
             # By number the start is first, by the clock the end: how long it lasted is not known.
             past.event, past.start, past.end, past.open_start, past.order = event, event.at, event.at, False, "late"
@@ -99,11 +99,11 @@ class _Pairs:
     def finish(self, event: ConversationEvent, what: str, column: str | None) -> None:
         lane = self.lanes.of(event)
         if event.type == "audio:record:done":
-            self._kept[_key(event, column) or lane.id] = event
+            self._recordings[_key(event, column) or lane.id] = event
         key = self._which(what, _key(event, column), lane)
         row = self._open.pop(key, None)
         if row is None:
-            past = self._done.get(key)
+            past = self._closed.get(key)
             if past is not None:
                 # The report of a recording comes seconds after its stop: it is no repeat.
                 event.order = event.order if _reported(event, past) else "duplicate"
@@ -113,7 +113,7 @@ class _Pairs:
             )
             self.rows.append(row)
         row.end, row.ended_by = _ended(event, row.start), event
-        self._done[key] = row
+        self._closed[key] = row
 
     def _which(self, what: str, key: str | None, lane: Lane) -> tuple[str, str]:
         """The band that an end belongs to; without an id it is the latest open one of its lane."""
@@ -123,7 +123,7 @@ class _Pairs:
         return running[-1] if running else (what, lane.id)
 
     def transcribed(self, event: ConversationEvent) -> None:
-        done = self._kept.get(_key(event, "recording_id") or self.lanes.of(event).id)
+        done = self._recordings.get(_key(event, "recording_id") or self.lanes.of(event).id)
         if done is not None:
             lane = self.lanes.of(done)
             end = None if done.at is None or event.at is None else max(done.at, event.at)

@@ -55,7 +55,7 @@ class Evaluation:
     def __init__(self, columns: Mapping[str, Any]) -> None:
         self.columns = columns
         # With the expressions, so that no other one gets their ids.
-        self._done: dict[int, tuple[Any, Any]] = {}
+        self._evaluated: dict[int, tuple[Any, Any]] = {}
 
     def of(self, expression: Any) -> Any:
         """The values of an expression: an Arrow array, or a scalar if it uses no column.
@@ -73,9 +73,9 @@ class Evaluation:
 
     def _value(self, value: Any, *, literal: bool = False) -> Any:
         if isinstance(value, nw.Expr):
-            if id(value) not in self._done:
-                self._done[id(value)] = value, self._chain(value)
-            return self._done[id(value)][1]
+            if id(value) not in self._evaluated:
+                self._evaluated[id(value)] = value, self._chain(value)
+            return self._evaluated[id(value)][1]
         if isinstance(value, str) and not literal:
             return self.columns[value]
         return scalar(value)

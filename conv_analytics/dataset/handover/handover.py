@@ -106,7 +106,7 @@ class HandOver(Snapshot):
         >>> tables["call_records"].schema.field("price").type
         Decimal128Type(decimal128(28, 18))
         """
-        return {name: self.table(name).to_arrow() for name in self._wanted(tables)}
+        return {name: self.table(name).to_arrow() for name in self._names(tables)}
 
     def to_duckdb(
         self, connection: duckdb.DuckDBPyConnection | None = None, tables: Collection[str] | None = None
@@ -150,7 +150,7 @@ class HandOver(Snapshot):
 
         done = duckdb.connect() if connection is None else connection
         self.let_read(done)
-        for name in self._wanted(tables):
+        for name in self._names(tables):
             done.execute(f'create or replace view "{name}" as {self.statement(name)}')
         return done
 
@@ -188,7 +188,7 @@ class HandOver(Snapshot):
         ...     frames["conversations"].collect().height
         3
         """
-        return {name: engines.polars_frame(self.table(name)) for name in self._wanted(tables)}
+        return {name: engines.polars_frame(self.table(name)) for name in self._names(tables)}
 
     def to_dask(self, tables: Collection[str] | None = None) -> dict[str, dd.DataFrame]:
         """Tables as Dask DataFrames with a partition per file, in the dtypes of the pandas frames.
@@ -214,7 +214,7 @@ class HandOver(Snapshot):
             If the dataset has no such table.
         """
         done = {}
-        for name in self._wanted(tables):
+        for name in self._names(tables):
             declared = self._declared(name)
             files = [file for _, file in self._by_day(name)]
             parts = [files] if declared.latest is not None else [[file] for file in files]
@@ -254,17 +254,16 @@ class HandOver(Snapshot):
                 f"{self.name} is a bucket, whose credentials Spark has to know itself: give .files(table) to"
                 " spark.read.parquet, or copy the dataset to a folder (`conv-analytics compact`)."
             )
-        wanted = self._wanted(tables)
         also = None
         if self._two_sources:
             also = self._spark(session, EVENT_SOURCES.name, None)
-        return {name: self._spark(session, name, also) for name in wanted}
+        return {name: self._spark(session, name, also) for name in self._names(tables)}
 
     def _spark(self, session: Any, name: str, also: Any) -> Any:
         files = [self._opened.checked(file) for _, file in self.numbered(name)]
         return engines.spark_frame(session, self._declared(name), files, also)
 
-    def _wanted(self, tables: Collection[str] | None) -> list[str]:
+    def _names(self, tables: Collection[str] | None) -> list[str]:
         if tables is None:
             return list(self.tables)
         return [self._declared(name).name for name in tables]

@@ -55,10 +55,10 @@ class QuarantineCopy:
         return self._new.get(name, [])
 
     def _read(self) -> None:
-        lost = {line.conversation_id or "" for line in self._lines() if not line.kept}
-        for batch in reread(line for line in self._lines() if line.kept):
+        lost = {line.conversation_id or "" for line in self._lines() if not line.has_row}
+        for batch in reread(line for line in self._lines() if line.has_row):
             self._improve(batch)
-        for batch in reread((line for line in self._lines() if not line.kept), events_of(self._dataset, lost)):
+        for batch in reread((line for line in self._lines() if not line.has_row), events_of(self._dataset, lost)):
             self._add(batch)
 
     def _quarantine(self) -> Iterator[Line | Damage]:

@@ -137,12 +137,12 @@ class _Replay:
     def read(self) -> None:
         """Read every line again: first those with a row, to count them, then those without one, to add them."""
         layout, commits = self._writer.layout, self._dataset.commits
-        for batch in reread(self._lines(kept=True)):
+        for batch in reread(self._lines(has_row=True)):
             improved = sum(record.is_improved for record in batch.records)
             self.result.cells += improved
             self.result.unreadable += len(batch.records) - improved
-        lost = {line.conversation_id or "" for line in _only(lines(layout, commits), kept=False)}
-        for batch in reread(self._lines(kept=False), events_of(self._dataset, lost)):
+        lost = {line.conversation_id or "" for line in _only(lines(layout, commits), has_row=False)}
+        for batch in reread(self._lines(has_row=False), events_of(self._dataset, lost)):
             self._add(batch)
         self._add_records()
         if self.last_added:
@@ -163,8 +163,8 @@ class _Replay:
             LINES: self._quarantined,
         }
 
-    def _lines(self, *, kept: bool) -> Iterator[Line]:
-        for line in _only(lines(self._writer.layout, self._dataset.commits), kept=kept):
+    def _lines(self, *, has_row: bool) -> Iterator[Line]:
+        for line in _only(lines(self._writer.layout, self._dataset.commits), has_row=has_row):
             self.result.records += 1
             self.result.digests += line.raw is None
             yield line
@@ -220,8 +220,8 @@ class _Replay:
             self.result.tables[name] = self.result.tables.get(name, 0) + rows.num_rows
 
 
-def _only(quarantine: Iterable[Line | Damage], *, kept: bool) -> Iterator[Line]:
-    return (line for line in quarantine if isinstance(line, Line) and line.kept is kept)
+def _only(quarantine: Iterable[Line | Damage], *, has_row: bool) -> Iterator[Line]:
+    return (line for line in quarantine if isinstance(line, Line) and line.has_row is has_row)
 
 
 def by_source(rows: pa.Table) -> tuple[pa.Table, pa.Table]:

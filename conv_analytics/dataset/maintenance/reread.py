@@ -34,7 +34,7 @@ class RereadRecord:
     @property
     def has_row(self) -> bool:
         """Whether the record gives a row."""
-        return self.broken is None or self.broken.kept
+        return self.broken is None or self.broken.has_row
 
     @property
     def is_improved(self) -> bool:
@@ -42,7 +42,7 @@ class RereadRecord:
         if not self.has_row:
             return False
         left = {(problem.table, problem.column) for problem in self.broken.problems} if self.broken else set()
-        return not self.line.kept or bool(self.line.cells - left)
+        return not self.line.has_row or bool(self.line.cells - left)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def _batch(lines: Sequence[Line], seen: SeenEvents) -> Batch:
     records = []
     for line, raw in zip(lines, documents, strict=True):
         if raw is None:
-            lost = BrokenRecord(line.list, line.conversation_id, line.event_id, (), kept=False, raw=line.raw or b"")
+            lost = BrokenRecord(line.list, line.conversation_id, line.event_id, (), has_row=False, raw=line.raw or b"")
             records.append(RereadRecord(line, lost))
         else:
             records.append(RereadRecord(line, broken.get((_owner(name, line.conversation_id), raw))))

@@ -67,10 +67,10 @@ class TablePatch:
         self.new = pa.concat_tables([table.empty(), *new]).unify_dictionaries()
         keys = keys_of(self._improved, self._identity)
         self._rows = {key: row for row, key in enumerate(keys)}
-        self._wanted = set(events) if table.item_list else set(self._rows)
+        self._patched_keys = set(events) if table.item_list else set(self._rows)
         self._used: set[int] = set()
         # Repeated items are left out per conversation, whichever event had them first.
-        owners = {key[0] for key in self._wanted} | set(self.new[self._identity[0]].to_pylist())
+        owners = {key[0] for key in self._patched_keys} | set(self.new[self._identity[0]].to_pylist())
         self._owners = pa.array(sorted(owners - {None}), pa.string())
         self._written: set[Key] = set()
         self._items, self._first = table.empty(), dict[Key, int]()
@@ -131,7 +131,7 @@ class TablePatch:
         """The numbers of the rows whose records were read again."""
         near = np.flatnonzero(pc.is_in(rows[self._identity[0]], self._owners).to_numpy())
         keys = keys_of(rows.select(self._identity).take(pa.array(near)), self._identity)
-        return [row for row, key in zip(near.tolist(), keys, strict=True) if key in self._wanted]
+        return [row for row, key in zip(near.tolist(), keys, strict=True) if key in self._patched_keys]
 
     def _filled(self, old: pa.Table) -> pa.Table:
         rows = [self._rows[key] for key in keys_of(old, self._identity)]

@@ -87,16 +87,16 @@ class Journal:
         self.served = 0
         """Answers that were taken from here."""
         self._path = path
-        self._kept = Scratch("create table kept (key blob primary key, place integer) without rowid")
+        self._index = Scratch("create table answers (key blob primary key, place integer) without rowid")
         with ExitStack() as failing:
-            failing.callback(self._kept.close)
+            failing.callback(self._index.close)
             earlier, end = self._scan()
             if earlier is not None and replace(earlier, started_at="") == replace(header, started_at=""):
                 self.header = earlier
             else:
                 self.header, end = header, 0
-                self._kept.run("delete from kept")
-            self.resumed = self._kept.one("select 1 from kept limit 1") is not None
+                self._index.run("delete from answers")
+            self.resumed = self._index.one("select 1 from answers limit 1") is not None
             """Whether a run was cut short before this one."""
             mode = "r+b" if path.exists() else "w+b"
             self._file: IO[bytes] = open(path, mode, buffering=0, opener=durable.private)  # noqa: SIM115
@@ -119,10 +119,10 @@ class Journal:
             If the answer was that there is no such thing (404).
         """
         # Most runs have no journal to look into, and each look would hand the interpreter to another thread.
-        row = self._kept.one("select place from kept where key = ?", (key.encode(),)) if self.resumed else None
+        row = self._index.one("select place from answers where key = ?", (key.encode(),)) if self.resumed else None
         if row is None:
             return None
-        self._kept.run("delete from kept where key = ?", (key.encode(),))
+        self._index.run("delete from answers where key = ?", (key.encode(),))
         with self._path.open("rb") as file:
             file.seek(*row)
             frame = frames.read(file, os.fstat(file.fileno()).st_size)
@@ -160,7 +160,7 @@ class Journal:
     def close(self) -> None:
         """Leave the journal to the next run."""
         self._thread.shutdown(wait=True)
-        self._kept.close()
+        self._index.close()
         if not self._file.closed:
             os.fsync(self._file.fileno())
             self._file.close()
@@ -168,7 +168,7 @@ class Journal:
     def remove(self) -> None:
         """Remove the journal: everything in it is committed."""
         self._thread.shutdown(wait=True)
-        self._kept.close()
+        self._index.close()
         self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -183,7 +183,7 @@ class Journal:
                 if frame.key == _HEADER:
                     header = _header(frame.payload)
                 else:
-                    self._kept.run("insert or replace into kept values (?, ?)", (frame.key, end))
+                    self._index.run("insert or replace into answers values (?, ?)", (frame.key, end))
                 end = file.tell()
         return header, end
 

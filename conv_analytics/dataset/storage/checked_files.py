@@ -54,9 +54,9 @@ class CheckedFiles:
 
     def open(self, file: File) -> pq.ParquetFile:
         """A file opened for reading; it is checked once, and its length each time."""
-        known = self._checked.get(file)
-        if known is not None and _is_still(known.path, file):
-            return pq.ParquetFile(parquet_source(known.path))
+        checked = self._checked.get(file)
+        if checked is not None and _is_still(checked.path, file):
+            return pq.ParquetFile(parquet_source(checked.path))
         opened = open_file(self._layout, file)
         self._checked[file] = DatasetFile(opened.path, opened.lacking)
         return opened.parquet
@@ -68,9 +68,9 @@ class CheckedFiles:
             with self.open(file) as opened:
                 yield opened
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.shown(file), self.damage(file) or first_line(error)) from error
+            raise CorruptFile(self.display_path(file), self.damage(file) or first_line(error)) from error
 
-    def shown(self, file: File) -> str:
+    def display_path(self, file: File) -> str:
         """The user's name for a file."""
         return str(Path(self._name, file.path)) if self._layout.bucket is None else f"{self._name}/{file.path}"
 

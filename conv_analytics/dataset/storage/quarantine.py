@@ -41,7 +41,7 @@ class Line:
     event_id: int | None
     cells: frozenset[tuple[str, str]]
     """What was unreadable: tables and columns."""
-    kept: bool
+    has_row: bool
     """Whether the record has its row, with these cells null."""
     raw: bytes | None
     """The record; None where only a digest of it was kept."""
@@ -136,8 +136,8 @@ def _line(file: str, number: int, raw: bytes, run_at: datetime) -> Line | Damage
 
 def _values(record: Any, run_at: datetime) -> dict[str, Any]:
     """The fields of a line; raises for anything else."""
-    conversation, event, kept = record["conversation_id"], record["event_id"], record["kept"]
-    if record["list"] not in LISTS or not isinstance(kept, bool):
+    conversation, event, has_row = record["conversation_id"], record["event_id"], record["kept"]
+    if record["list"] not in LISTS or not isinstance(has_row, bool):
         raise ValueError(record["list"])
     if not isinstance(conversation, str | None) or not isinstance(event, int | None):
         raise TypeError(conversation)
@@ -147,7 +147,7 @@ def _values(record: Any, run_at: datetime) -> dict[str, Any]:
         "conversation_id": conversation,
         "event_id": event,
         "cells": frozenset((problem["table"], problem["column"]) for problem in record["problems"]),
-        "kept": kept,
+        "has_row": has_row,
         "raw": _raw(record),
         "run_at": run_at if own is None else datetime.fromisoformat(own),
     }

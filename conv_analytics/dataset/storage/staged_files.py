@@ -92,7 +92,7 @@ class StagedFiles:
         self._tables = [name for name in TABLES if name in tables]
         self._writable = {*tables, *(name for name, table in TABLES.items() if not table.listed)}
         self._parts: dict[tuple[str, date], _Part] = {}
-        self._done: list[_Part] = []
+        self._finished: list[_Part] = []
         self._buffered = 0
         # Encoding and compressing run beside the conversion of the next rows; neither needs the interpreter.
         self._thread = ThreadPoolExecutor(1, "conv_analytics parquet")
@@ -127,7 +127,7 @@ class StagedFiles:
 
     def keep_table(self, name: str) -> None:
         """Make sure that a table has a file, even without rows."""
-        if not any(part.table.name == name for part in (*self._parts.values(), *self._done)):
+        if not any(part.table.name == name for part in (*self._parts.values(), *self._finished)):
             self._part(TABLES[name], self._day)
 
     def quarantine(self, lines: list[str]) -> None:
@@ -153,7 +153,7 @@ class StagedFiles:
                 in_time()
                 self._close(part)
             with ThreadPoolExecutor(_SYNCS) as pool:
-                files = tuple(pool.map(self._verified, self._done))
+                files = tuple(pool.map(self._verified, self._finished))
         self._thread.shutdown()
         return files
 
@@ -167,20 +167,20 @@ class StagedFiles:
     def _part(self, table: Table, day: date) -> _Part:
         key = (table.name, day)
         if key not in self._parts:
-            number = sum(part.path.startswith(f"{table.name}/date={day}/") for part in self._done)
+            number = sum(part.path.startswith(f"{table.name}/date={day}/") for part in self._finished)
             self._parts[key] = _Part(table, file_name(table.name, day, self._number, self._run, number))
         return self._parts[key]
 
-    def _flush(self, kept: int = 0) -> None:
+    def _flush(self, bytes_to_keep: int = 0) -> None:
         """Hand pending rows to the writing thread once it has written the previous ones.
 
-        Those of the largest files go first, and of those that got none lately; `kept` bytes of the others may stay.
+        Those of the largest files go first, and of those that got none lately; so many bytes of the others may stay.
         """
         self._settle()
         self._close_idle()
         waiting = []
         for part in sorted(self._parts.values(), key=lambda part: -part.buffered):
-            if part.pending and (part.quiet or not kept or self._buffered > kept):
+            if part.pending and (part.quiet or not bytes_to_keep or self._buffered > bytes_to_keep):
                 waiting.append((part, part.pending))
                 self._buffered -= part.buffered
                 part.pending, part.buffered = [], 0
@@ -240,7 +240,7 @@ class StagedFiles:
     def _close(self, part: _Part) -> None:
         self._writer(part).close()
         part.writer = None
-        self._done.append(part)
+        self._finished.append(part)
 
     def _verified(self, part: _Part) -> File:
         self._in_time()
@@ -248,9 +248,12 @@ class StagedFiles:
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.
-        known, backend = {part.table.name for part in (*self._parts.values(), *self._done)}, backend_of(self._layout)
+        with_file, backend = (
+            {part.table.name for part in (*self._parts.values(), *self._finished)},
+            backend_of(self._layout),
+        )
         for name in self._tables:
-            if name not in known and not any(file.endswith(".parquet") for file in backend.files(name)):
+            if name not in with_file and not any(file.endswith(".parquet") for file in backend.files(name)):
                 self._part(TABLES[name], self._day)
 
 

@@ -148,7 +148,7 @@ class Matching:
         present = [name for name in _LEG_TABLES if name in self._dataset.tables]
         self._run(statements.evidence(present, twice=twice))
         present = [name for name in (*_EVENT_TABLES, "conversations") if name in self._dataset.tables]
-        self._run(statements.known(present, twice=twice))
+        self._run(statements.export_state(present, twice=twice))
         for statement in (statements.PROBED, statements.ALIVE, statements.UNMATCHED):
             self._run(statement)
 

@@ -126,7 +126,7 @@ def evidence(names: Iterable[str], *, twice: bool) -> str:
     """
 
 
-def known(names: Iterable[str], *, twice: bool) -> str:
+def export_state(names: Iterable[str], *, twice: bool) -> str:
     """Which conversations an export has read, and which were gone before they could be read."""
     parts = " union all ".join(
         f"select distinct {_conversation(f'{name}.conversation_id')} as conversation, {_was_read(name, twice=twice)}"
@@ -134,7 +134,8 @@ def known(names: Iterable[str], *, twice: bool) -> str:
         for name in names
     )
     return f"""
-    create table known as select conversation, bool_or(was_read) as was_read, bool_or(gone) as gone from ({parts})
+    create table export_state as
+    select conversation, bool_or(was_read) as was_read, bool_or(gone) as gone from ({parts})
     where conversation in (select conversation from legs) and (was_read or gone) group by conversation
     """
 
@@ -148,8 +149,8 @@ def _was_read(name: str, *, twice: bool) -> str:
 #: Conversations of which nobody knows yet whether they can still be read.
 UNMATCHED = f"""
 create table unmatched as select conversation, min(host) as host from legs
-left join evidence using (leg) left join known using (conversation)
-where {_IS_FINAL} and evidence.leg is null and known.conversation is null and conversation is not null
+left join evidence using (leg) left join export_state using (conversation)
+where {_IS_FINAL} and evidence.leg is null and export_state.conversation is null and conversation is not null
   and coalesce(previous, '') not in ({_words(_LASTING)})
 group by conversation order by conversation
 """
@@ -176,10 +177,10 @@ def classes(table: Table) -> str:
         when not {_IS_FINAL} then '{CoverageClass.NOT_YET}'
         when evidence.from_list and {after_export} then '{CoverageClass.NOT_YET}'
         when evidence.leg is not null then '{CoverageClass.PARTIAL}'
-        when known.was_read and {after_export} then '{CoverageClass.NOT_YET}'
-        when known.was_read then '{CoverageClass.PARTIAL}'
+        when export_state.was_read and {after_export} then '{CoverageClass.NOT_YET}'
+        when export_state.was_read then '{CoverageClass.PARTIAL}'
         when previous in ({_words(_LASTING)}) then previous
-        when known.gone then '{CoverageClass.EXPIRED}'
+        when export_state.gone then '{CoverageClass.EXPIRED}'
         when probed.outcome in ('here', 'unknown') then '{CoverageClass.NOT_YET}'
         when probed.outcome = 'elsewhere' then '{CoverageClass.OTHER_REGION}'
         else '{CoverageClass.TRANSIENT_MISSED}'
@@ -187,7 +188,7 @@ def classes(table: Table) -> str:
       case when probed.outcome = 'elsewhere' then probed.host else legs.host end as host,
       run.now as checked_at, legs.previous, legs.listed
     from legs cross join (select ?::timestamptz as exported_at, ?::timestamptz as now) as run
-    left join evidence using (leg) left join known using (conversation)
+    left join evidence using (leg) left join export_state using (conversation)
     left join (select distinct on (conversation) * from probed) as probed using (conversation)
     """
 

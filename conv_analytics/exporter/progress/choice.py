@@ -43,14 +43,14 @@ def default_listener(stream: TextIO | None = None) -> Listener:
     stream
         Where bar and lines are written; by default standard error. A process without one shows nothing.
     """
-    wanted = os.environ.get(VARIABLE, "").strip().lower() or "auto"
-    if wanted not in {"auto", "plain", "rich", "none"}:
-        raise ConfigError(f"{VARIABLE} is {wanted[:40]!r}; it must be auto, plain, rich or none.")
-    if wanted == "auto" and stream is None and in_kernel():
+    kind = os.environ.get(VARIABLE, "").strip().lower() or "auto"
+    if kind not in {"auto", "plain", "rich", "none"}:
+        raise ConfigError(f"{VARIABLE} is {kind[:40]!r}; it must be auto, plain, rich or none.")
+    if kind == "auto" and stream is None and in_kernel():
         return NotebookBlock()
     stream = stream or sys.stderr
-    if stream is None or wanted == "none":
+    if stream is None or kind == "none":
         return silent
-    if wanted == "auto":
-        wanted = "rich" if stream.isatty() else "plain"
-    return TerminalBar(stream) if wanted == "rich" else TextLines(stream)
+    if kind == "auto":
+        kind = "rich" if stream.isatty() else "plain"
+    return TerminalBar(stream) if kind == "rich" else TextLines(stream)

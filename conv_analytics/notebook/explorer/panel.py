@@ -179,11 +179,11 @@ class ExportPanel(RequestWidget):
             if self.job is not None and self.job.running:
                 return self.job
             self.fields = replace(self.fields, **changes)
-            wanted = self.fields
-            if not wanted.folder.strip():
+            fields = self.fields
+            if not fields.folder.strip():
                 raise ConfigError("The export needs a folder to write to.")
-            period = period_of(wanted.since, wanted.until, self._tz)
-            folder = Path(wanted.folder.strip())
+            period = period_of(fields.since, fields.until, self._tz)
+            folder = Path(fields.folder.strip())
             self._error = ""
             job = self.job = export(
                 self._client,
@@ -191,9 +191,9 @@ class ExportPanel(RequestWidget):
                 wait=False,
                 progress=False,
                 on_event=self._on_event,
-                since=period.since if wanted.since else None,
-                until=period.until if wanted.until else None,
-                tables=wanted.tables.strip() or None,
+                since=period.since if fields.since else None,
+                until=period.until if fields.until else None,
+                tables=fields.tables.strip() or None,
                 **self._options,
             )
         job.add_done_callback(lambda job: self._ended(job, folder))

@@ -75,7 +75,7 @@ class View:
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
-        self._facets = {name: Facet(self._shown(column)) for name, column in LISTS.items()}
+        self._facets = {name: Facet(self._masked_column(column)) for name, column in LISTS.items()}
         self._ranks: dict[str, Places] = {}
         self._filters = Filters()
         self._apply()
@@ -147,7 +147,7 @@ class View:
         text = str(self.display.column(name, str(value)))
         return clean(text.replace("_", " ") if name in {"outcome", "rule"} else text)
 
-    def _shown(self, name: str) -> pd.Series:
+    def _masked_column(self, name: str) -> pd.Series:
         """A column as it is shown, masked."""
         column = self.frame[name].astype("str")
         return column.map({value: self.display.column(name, value) for value in column.dropna().unique()}).astype("str")

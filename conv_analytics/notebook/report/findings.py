@@ -92,7 +92,7 @@ def _masked_words(problems: list[dict[str, Any]], legs: pd.DataFrame, display: D
 def _finding(  # noqa: PLR0917
     row: Mapping[str, Any], legs: pd.DataFrame, slots: Slots, period: Period, display: Display, words: Mapping[str, str]
 ) -> Finding:
-    def shown(text: Any) -> str:
+    def masked(text: Any) -> str:
         """A sentence without personal data: masks the values that it quotes, then whatever looks personal."""
         if not words:
             return display.text(str(text))
@@ -103,7 +103,7 @@ def _finding(  # noqa: PLR0917
     conversation = row["conversation_id"]
     return Finding(
         problem=int(row["problem"]), kind=row["kind"], case=row["case"], title=title_of(row["case"]),
-        **{name: shown(row[name]) for name in _SENTENCES},
+        **{name: masked(row[name]) for name in _SENTENCES},
         keys={name: str(display.column(name, value)) for name, value in keys.items()},
         since=_local(row["since"], period), until=_local(row["until"], period),
         rate=Rate(int(row["k"]), int(row["n"]), float(row["rate"]), float(row["lo"]), float(row["hi"]), enough=True),

@@ -59,13 +59,13 @@ def was_or_were(number: int) -> str:
     return "was" if number == 1 else "were"
 
 
-def none_was(number: int, noun: str, done: str) -> str:
+def none_was(number: int, noun: str, participle: str) -> str:
     """A sentence that something applies to none of some things.
 
     >>> none_was(1, "leg", "answered"), none_was(1200, "leg", "answered")
     ('the only leg was not answered', 'none of 1,200 legs was answered')
     """
-    return f"the only {noun} was not {done}" if number == 1 else f"none of {count(number, noun)} was {done}"
+    return f"the only {noun} was not {participle}" if number == 1 else f"none of {count(number, noun)} was {participle}"
 
 
 def difference(by: float, unit: str, *, share: bool = False) -> str:

@@ -24,7 +24,7 @@ _NAMES_A_LEG = HANGUPS | CALL_EVENTS | MEMBER_EVENTS | {"leg:status:update"}
 
 def listed_messages(world: World, conversation: Conversation, application_id: str) -> list[Message]:
     """Write all events of a conversation's list as the webhook got them; without those that lost their id."""
-    made = []
+    messages = []
     for number, kind, at, rendered in zip(
         conversation.event_ids, conversation.event_types, conversation.event_times, conversation.rendered, strict=True
     ):
@@ -32,10 +32,10 @@ def listed_messages(world: World, conversation: Conversation, application_id: st
         if "id" not in listed:
             continue
         dice = Dice(world.seed, "webhook", conversation.id, number) if world.quirks else None
-        made.append(_message(listed, kind, at, conversation.id, application_id))
+        messages.append(_message(listed, kind, at, conversation.id, application_id))
         if dice is not None and dice.chance(SHARE):
-            _odd(made[-1].event, dice)
-    return made
+            _odd(messages[-1].event, dice)
+    return messages
 
 
 def written_message(rendered: bytes, kind: str, at: int, conversation_id: str, application_id: str) -> Message:

@@ -28,25 +28,25 @@ def unlisted_messages(
 
     `expired` is when a named conversation expired [ms]; None when it did not.
     """
-    made = [created_message(conversation)]
+    messages = [created_message(conversation)]
     for leg in conversation.legs:
         if leg.kind == "app":
-            made.append(_offer(leg))
+            messages.append(_offer(leg))
         elif leg.direction == "inbound":
-            made += _knocks(leg)
-    made += _typing(world, conversation)
-    made += _ephemeral(conversation)
+            messages += _knocks(leg)
+    messages += _typing(world, conversation)
+    messages += _ephemeral(conversation)
     if world.is_transient(conversation.ordinal):
         left = (at for kind, at in zip(conversation.event_types, conversation.event_times, strict=True)
                 if kind == "member:left")  # fmt: skip
-        made.append(deleted_message(conversation, max(transient_until(conversation.legs), *left)))
+        messages.append(deleted_message(conversation, max(transient_until(conversation.legs), *left)))
     elif expired is not None:
-        made.append(deleted_message(conversation, expired))
+        messages.append(deleted_message(conversation, expired))
     if world.quirks and conversation.legs and Dice(world.seed, "mixer", conversation.id).chance(0.2):
-        made.append(_mixer(conversation))
-    for message in made:
+        messages.append(_mixer(conversation))
+    for message in messages:
         message.event["application_id"] = application_id
-    return made
+    return messages
 
 
 def _event(kind: str, at: int, body: Json, **envelope: object) -> Json:
@@ -106,7 +106,7 @@ def _offer(leg: CallLeg) -> Message:
 
 
 def _typing(world: World, conversation: Conversation) -> list[Message]:
-    made, dice = [], Dice(world.seed, "typing", conversation.id)
+    messages, dice = [], Dice(world.seed, "typing", conversation.id)
     for kind, at, rendered in zip(
         conversation.event_types, conversation.event_times, conversation.rendered, strict=True
     ):
@@ -115,8 +115,8 @@ def _typing(world: World, conversation: Conversation) -> list[Message]:
         sender = json.loads(rendered).get("from")
         for name, when in (("text:typing:on", at - dice.between(300, 900)), ("text:typing:off", at - 20)):
             event = _event(name, when, {"activity": 1}, conversation_id=conversation.id, **{"from": sender})
-            made.append(Message("rtc", name, when, event, conversation.id))
-    return made
+            messages.append(Message("rtc", name, when, event, conversation.id))
+    return messages
 
 
 def _ephemeral(conversation: Conversation) -> list[Message]:

@@ -30,15 +30,15 @@ CODED = frozenset({"completed", "busy", "unanswered", "rejected", "failed"})
 
 def voice_messages(world: World, conversation: Conversation) -> list[Message]:
     """Write the Voice events of a conversation, oldest first."""
-    made: list[Message] = []
+    messages: list[Message] = []
     legs = {leg.id: leg for leg in conversation.legs}
     for leg in conversation.legs:
-        made += leg_messages(world, leg)
+        messages += leg_messages(world, leg)
     if legs:
-        made += _script_messages(conversation, legs)
+        messages += _script_messages(conversation, legs)
         if world.quirks and Dice(world.seed, "odd status", conversation.id).chance(0.2):
-            made += [_status(leg, status, leg.over_at - 1) for status in ("on_hold", "success")]
-    for index, message in enumerate(made):
+            messages += [_status(leg, status, leg.over_at - 1) for status in ("on_hold", "success")]
+    for index, message in enumerate(messages):
         dice = Dice(world.seed, "voice", conversation.id, index) if world.quirks else None
         if dice is not None:
             about = legs.get(message.leg_id or "")
@@ -46,7 +46,7 @@ def voice_messages(world: World, conversation: Conversation) -> list[Message]:
                 message.event["uuid"] = spelled_id(about)
             if dice.chance(SHARE):
                 odd_voice(message.event, dice)
-    return sorted(made, key=lambda message: message.at)
+    return sorted(messages, key=lambda message: message.at)
 
 
 # -- legs
@@ -56,26 +56,26 @@ def leg_messages(world: World, leg: CallLeg) -> list[Message]:
     """Write the life of one leg: started, ringing, answered, human or machine, an outcome, completed (6.5)."""
     dice = Dice(world.seed, "voice leg", leg.id)
     reached = dict(reversed(leg.statuses))
-    made = [_status(leg, "started", leg.began)]
+    messages = [_status(leg, "started", leg.began)]
     if "ringing" in reached:
         # The platform makes both at the same moment of an inbound call.
-        made.append(_status(leg, "ringing", leg.began if leg.direction == "inbound" else reached["ringing"]))
+        messages.append(_status(leg, "ringing", leg.began if leg.direction == "inbound" else reached["ringing"]))
     if leg.answered_at is not None:
-        made.append(_status(leg, "answered", leg.answered_at, start_time=None, rate=None, network=None))
+        messages.append(_status(leg, "answered", leg.answered_at, start_time=None, rate=None, network=None))
     if leg.machine is not None:
-        made.append(_detection(leg, *leg.machine))
+        messages.append(_detection(leg, *leg.machine))
     if leg.kind == "websocket":
-        made.append(_closed_socket(leg))
+        messages.append(_closed_socket(leg))
     final = leg.voice_status
     if final in FINAL and final != "completed":
         detail = {"detail": DETAILS[leg.reason]} if leg.reason in DETAILS else {}
-        made.append(_status(leg, final, leg.over_at, **detail, **_code(leg, final, dice)))
+        messages.append(_status(leg, final, leg.over_at, **detail, **_code(leg, final, dice)))
     if leg.reason == "service_unavailable":
         event = {"reason": "Failed to place the call", "conversation_uuid": leg.conversation_id}
-        made.append(_message("error", leg.over_at, event, leg.conversation_id, leg.id))
+        messages.append(_message("error", leg.over_at, event, leg.conversation_id, leg.id))
     if final != "rejected":
-        made.append(_completed(leg, dice))
-    return made
+        messages.append(_completed(leg, dice))
+    return messages
 
 
 def _ends(leg: CallLeg) -> Json:
@@ -133,7 +133,7 @@ def _code(leg: CallLeg, status: str, dice: Dice) -> Json:
 
 def _script_messages(conversation: Conversation, legs: dict[str, CallLeg]) -> list[Message]:
     """Write recordings, inputs, notifications and transfers, from the RTC events that tell of the same."""
-    made: list[Message] = []
+    messages: list[Message] = []
     for kind, at, rendered in zip(
         conversation.event_types, conversation.event_times, conversation.rendered, strict=True
     ):
@@ -142,20 +142,20 @@ def _script_messages(conversation: Conversation, legs: dict[str, CallLeg]) -> li
         body = as_object(json.loads(rendered).get("body"))
         leg = legs.get(leg_of(kind, body) or "")
         if kind == "audio:record:done":
-            made += _recording(conversation.id, at, body)
+            messages += _recording(conversation.id, at, body)
         elif kind == "custom:bot-outcome":
             event = {"payload": body, "conversation_uuid": conversation.id}
-            made.append(_message("notify", at + 2, event, conversation.id, None))
+            messages.append(_message("notify", at + 2, event, conversation.id, None))
         elif kind == "rtc:transfer" and leg is not None:
             source = str(first(body, "transferred_from"))
             event = {"conversation_uuid_from": source, "type": "transfer", "uuid": leg.id,
                      "conversation_uuid_to": conversation.id}  # fmt: skip
-            made.append(_message("transfer", at, event, conversation.id, leg.id))
+            messages.append(_message("transfer", at, event, conversation.id, leg.id))
         elif leg is not None:
             heard = _speech(body) if kind == "audio:asr:done" else _keys(body)
             event = {**heard, **_ends(leg), "uuid": leg.id, "conversation_uuid": conversation.id}
-            made.append(_message("input", at + 8, event, conversation.id, leg.id))
-    return made
+            messages.append(_message("input", at + 8, event, conversation.id, leg.id))
+    return messages
 
 
 def _recording(conversation_id: str, at: int, body: Json) -> list[Message]:

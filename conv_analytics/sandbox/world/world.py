@@ -75,8 +75,8 @@ class World:
         self._last_ms = self.end_ms
         self._arrivals = Arrivals(conversations, end, days)
         self._heads: dict[int, Conversation] = {}
-        self._kept: OrderedDict[int, Conversation] = OrderedDict()
-        self._kept_events = 0
+        self._cached: OrderedDict[int, Conversation] = OrderedDict()
+        self._cached_events = 0
         self._changed: dict[int, Conversation] = {}
         self._tallies: dict[int, Tally] = {}
         self._legs: dict[int, list[CallLeg]] = {}
@@ -93,10 +93,10 @@ class World:
         changed = self._changed.get(ordinal)
         if changed is not None:
             return changed
-        made = self._heads.get(ordinal)
-        if made is None:
-            made = self._heads[ordinal] = self._make_head(ordinal)
-        return made
+        conversation = self._heads.get(ordinal)
+        if conversation is None:
+            conversation = self._heads[ordinal] = self._make_head(ordinal)
+        return conversation
 
     def conversation(self, ordinal: int) -> Conversation:
         """Return a conversation with everything in it."""
@@ -104,15 +104,15 @@ class World:
             changed = self._changed.get(ordinal)
             if changed is not None:
                 return changed
-            kept = self._kept.get(ordinal)
+            kept = self._cached.get(ordinal)
             if kept is not None:
-                self._kept.move_to_end(ordinal)
+                self._cached.move_to_end(ordinal)
                 return kept
-            made = self._kept[ordinal] = self._fill(self.head(ordinal))
-            self._kept_events += len(made.rendered)
-            while self._kept_events > CACHED_EVENTS and len(self._kept) > 1:
-                _, dropped = self._kept.popitem(last=False)
-                self._kept_events -= len(dropped.rendered)
+            made = self._cached[ordinal] = self._fill(self.head(ordinal))
+            self._cached_events += len(made.rendered)
+            while self._cached_events > CACHED_EVENTS and len(self._cached) > 1:
+                _, dropped = self._cached.popitem(last=False)
+                self._cached_events -= len(dropped.rendered)
             return made
 
     def ordinal_of(self, conversation_id: str) -> int | None:
@@ -186,19 +186,19 @@ class World:
             conversation = self.conversation(ordinal)
             if ordinal not in self._changed:
                 self._changed[ordinal] = conversation
-                if self._kept.pop(ordinal, None) is not None:
-                    self._kept_events -= len(conversation.rendered)
+                if self._cached.pop(ordinal, None) is not None:
+                    self._cached_events -= len(conversation.rendered)
             return conversation
 
-    def add(self, made: Conversation) -> None:
+    def add(self, conversation: Conversation) -> None:
         """Add a new conversation as the latest one; its ordinal must come from `next_ordinal`."""
         with self.lock:
-            self.ordinal_of(made.id)
-            self._by_id[made.id] = made.ordinal
-            self._changed[made.ordinal] = made
-            self._tallies[made.ordinal] = Tally()
-            self.ordinals.append(made.ordinal)
-            self._changed_by_api("conversation:created", made, made.created)
+            self.ordinal_of(conversation.id)
+            self._by_id[conversation.id] = conversation.ordinal
+            self._changed[conversation.ordinal] = conversation
+            self._tallies[conversation.ordinal] = Tally()
+            self.ordinals.append(conversation.ordinal)
+            self._changed_by_api("conversation:created", conversation, conversation.created)
 
     def tick(self) -> int:
         """Return the present [ms]: never before the world's end, and always later than the time before."""
@@ -247,17 +247,17 @@ class World:
 
     def _make_head(self, ordinal: int) -> Conversation:
         dice = Dice(self.seed, "head", ordinal)
-        made = Conversation(ordinal, f"CON-{dice.uuid()}", "", self._arrivals.at(ordinal, dice.uniform()))
-        made.minimal = dice.chance(0.06)
-        named = dice.chance(0.4) and not made.minimal
-        made.name = f"intake-{ordinal:05d}" if named else f"NAM-{dice.uuid()}"
-        if not made.minimal:
-            made.display_name = dice.pick(DISPLAY_NAMES) if dice.chance(0.6) else None
-            made.image_url = f"https://static.example.net/c/{ordinal}.png" if dice.chance(0.2) else None
-            made.updated = made.created + dice.between(1, 900_000) if dice.chance(0.7) else None
+        conversation = Conversation(ordinal, f"CON-{dice.uuid()}", "", self._arrivals.at(ordinal, dice.uniform()))
+        conversation.minimal = dice.chance(0.06)
+        named = dice.chance(0.4) and not conversation.minimal
+        conversation.name = f"intake-{ordinal:05d}" if named else f"NAM-{dice.uuid()}"
+        if not conversation.minimal:
+            conversation.display_name = dice.pick(DISPLAY_NAMES) if dice.chance(0.6) else None
+            conversation.image_url = f"https://static.example.net/c/{ordinal}.png" if dice.chance(0.2) else None
+            conversation.updated = conversation.created + dice.between(1, 900_000) if dice.chance(0.7) else None
         if self.is_transient(ordinal):
-            made.name = f"NAM-{Dice(self.seed, 'transient name', ordinal).uuid()}"
-        return made
+            conversation.name = f"NAM-{Dice(self.seed, 'transient name', ordinal).uuid()}"
+        return conversation
 
     def _fill(self, head: Conversation) -> Conversation:
         dice = Dice(self.seed, "conversation", head.ordinal)
@@ -270,26 +270,31 @@ class World:
             )
             builder.people = builder.causes.people(self.people)
         self._scenario(head.ordinal)(builder)
-        made = replace(head, members=builder.members, state=builder.state, sequence_number=builder.last_id)
-        made.event_ids, made.event_types, made.rendered, made.deleted = [], [], [], set()
-        made.event_times, made.before_deletion, made.legs = [], {}, builder.legs
-        if not made.minimal:
-            made.properties = {"ttl": 172800, "custom_data": {"ticketNo": f"T-{head.ordinal}"}}
+        conversation = replace(head, members=builder.members, state=builder.state, sequence_number=builder.last_id)
+        conversation.event_ids, conversation.event_types, conversation.rendered, conversation.deleted = (
+            [],
+            [],
+            [],
+            set(),
+        )
+        conversation.event_times, conversation.before_deletion, conversation.legs = [], {}, builder.legs
+        if not conversation.minimal:
+            conversation.properties = {"ttl": 172800, "custom_data": {"ticketNo": f"T-{head.ordinal}"}}
             if dice.chance(0.3):
-                made.properties |= {"type": "quick_chat", "custom_sort_key": f"#{head.ordinal:06d}"}
-                made.properties["custom_data"] |= {"Region Code": "emea", "retry-count": "2"}
+                conversation.properties |= {"type": "quick_chat", "custom_sort_key": f"#{head.ordinal:06d}"}
+                conversation.properties["custom_data"] |= {"Region Code": "emea", "retry-count": "2"}
             flags = ("earmuff", "mute", "play_stream", "recording", "transcribing", "tts")
-            made.media_state = {flag: dice.chance(0.1) for flag in flags} if dice.chance(0.5) else None
-        tally = Tally(members=len(made.members), sequence_number=made.sequence_number)
+            conversation.media_state = {flag: dice.chance(0.1) for flag in flags} if dice.chance(0.5) else None
+        tally = Tally(members=len(conversation.members), sequence_number=conversation.sequence_number)
         odd = Dice(self.seed, "odd", head.ordinal)
         for event in builder.events:
-            self._append(made, event, tally, odd)
-        self._tallies[head.ordinal], self._legs[head.ordinal] = tally, made.legs
-        return made
+            self._append(conversation, event, tally, odd)
+        self._tallies[head.ordinal], self._legs[head.ordinal] = tally, conversation.legs
+        return conversation
 
-    def _append(self, made: Conversation, event: Event, tally: Tally, odd: Dice) -> None:
+    def _append(self, conversation: Conversation, event: Event, tally: Tally, odd: Dice) -> None:
         kind = breaking.break_cell(event, odd) if self.broken and odd.chance(self.broken) else None
-        whole = envelope(event, made.id)
+        whole = envelope(event, conversation.id)
         if kind is not None:
             tally.broken[kind] += 1
             whole = breaking.finish(whole, kind)
@@ -297,30 +302,30 @@ class World:
             whole = odd_event(whole, odd)
         if kind != "without_id":
             tally.add(event)
-        made.event_ids.append(event.id)
-        made.event_types.append(event.type)
-        made.event_times.append(event.at)
-        made.rendered.append(to_bytes(whole))
+        conversation.event_ids.append(event.id)
+        conversation.event_types.append(event.type)
+        conversation.event_times.append(event.at)
+        conversation.rendered.append(to_bytes(whole))
         if event.deleted:
-            made.deleted.add(event.id)
-            whole = envelope(replace(event, body=event.body_before or {}), made.id)
-            made.before_deletion[event.id] = to_bytes(whole)
+            conversation.deleted.add(event.id)
+            whole = envelope(replace(event, body=event.body_before or {}), conversation.id)
+            conversation.before_deletion[event.id] = to_bytes(whole)
             tally.deleted += 1
 
     def append_event(self, ordinal: int, event: Event) -> bytes:
         """Append an event caused by a write; return its JSON."""
-        made = self.touch(ordinal)
-        made.sequence_number = event.id
-        made.updated = event.at
+        conversation = self.touch(ordinal)
+        conversation.sequence_number = event.id
+        conversation.updated = event.at
         tally = self._tallies[ordinal]
         tally.sequence_number = event.id
         tally.add(event)
-        made.event_ids.append(event.id)
-        made.event_types.append(event.type)
-        made.event_times.append(event.at)
-        made.rendered.append(to_bytes(envelope(event, made.id)))
-        self._changed_by_api(event.type, made, event.at, made.rendered[-1])
-        return made.rendered[-1]
+        conversation.event_ids.append(event.id)
+        conversation.event_types.append(event.type)
+        conversation.event_times.append(event.at)
+        conversation.rendered.append(to_bytes(envelope(event, conversation.id)))
+        self._changed_by_api(event.type, conversation, event.at, conversation.rendered[-1])
+        return conversation.rendered[-1]
 
     def count_deleted(self, ordinal: int) -> None:
         """Note that an event was emptied."""
