@@ -125,7 +125,7 @@ class Driver:
             if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 return reply
             try:
-                request = steps.send(_seen(reply, request))
+                request = steps.send(_httpx_response(reply, request))
             except StopIteration:
                 return reply
 
@@ -189,7 +189,7 @@ class AsyncDriver:
                 await steps.aclose()
                 return reply
             try:
-                request = await steps.asend(_seen(reply, request))
+                request = await steps.asend(_httpx_response(reply, request))
             except StopAsyncIteration:
                 return reply
 
@@ -294,7 +294,7 @@ def _within(body: bytes, limit: int) -> bytes:
     return body
 
 
-def _seen(reply: Reply, request: httpx.Request) -> httpx.Response:
+def _httpx_response(reply: Reply, request: httpx.Request) -> httpx.Response:
     """The response for the authentication, already decompressed."""
     headers = [(name, value) for name, value in reply.headers.items() if name.lower() != "content-encoding"]
     return httpx.Response(reply.status, headers=headers, content=reply.body, request=request)

@@ -166,7 +166,7 @@ def loads(body: bytes) -> Any:
         pass
     text = body.lstrip(_BOM).decode("utf-8", "replace")
     try:
-        return json.loads(text, strict=False, parse_int=_whole)
+        return json.loads(text, strict=False, parse_int=_integer)
     except RecursionError:
         raise Unusable("JSON nested too deeply to read") from None
     except ValueError:
@@ -241,7 +241,7 @@ def _kind(payload: object) -> str:
     return {list: "array", str: "string", type(None): "null"}.get(type(payload), type(payload).__name__)
 
 
-def _whole(digits: str) -> int | float:
+def _integer(digits: str) -> int | float:
     """A whole number; an infinite float for one of thousands of digits, which Python refuses to read."""
     return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 

@@ -62,14 +62,14 @@ def level_line(line: str) -> str:
     return Coloured(line, f"{_paint(level, colour)}{line[len(level) :]}") if colour else line
 
 
-def painted_table(text: str, shown: pd.DataFrame) -> str:
+def painted_table(text: str, frame: pd.DataFrame) -> str:
     r"""A table as text with its head in bold, and its bad and uncertain cells in colour.
 
     Parameters
     ----------
     text
-        One line of right-aligned columns for the head and for each row of `shown`; otherwise it stays as it is.
-    shown
+        One line of right-aligned columns for the head and for each row of `frame`; otherwise it stays as it is.
+    frame
         The cells.
 
     Examples
@@ -80,12 +80,12 @@ def painted_table(text: str, shown: pd.DataFrame) -> str:
     ['\x1b[1mleg verdict\x1b[0m', '  a    \x1b[31mpoor\x1b[0m', '  b    good']
     """
     lines = text.split("\n")
-    ends = _ends(lines[0], [str(name) for name in shown.columns])
-    if ends is None or len(lines) != len(shown) + 1:
+    ends = _ends(lines[0], [str(name) for name in frame.columns])
+    if ends is None or len(lines) != len(frame) + 1:
         return text
     done = [_paint(lines[0], BOLD)]
-    for line, row in zip(lines[1:], shown.itertuples(index=False, name=None), strict=True):
-        marks = [(end, str(value), colour) for end, name, value in zip(ends, shown.columns, row, strict=True)
+    for line, row in zip(lines[1:], frame.itertuples(index=False, name=None), strict=True):
+        marks = [(end, str(value), colour) for end, name, value in zip(ends, frame.columns, row, strict=True)
                  if (colour := _colour(str(name), value)) and line[: end].endswith(str(value))]  # fmt: skip
         for end, value, colour in reversed(marks):
             line = f"{line[: end - len(value)]}{_paint(value, colour)}{line[end:]}"  # noqa: PLW2901

@@ -36,16 +36,16 @@ class Range:
         """A multiple."""
         return Range(self.expected * factor, self.low * factor, self.high * factor)
 
-    def whole(self) -> dict[str, int]:
+    def rounded(self) -> dict[str, int]:
         """Whole numbers, with the bounds rounded outwards.
 
-        >>> Range(2.5, 1.2, 9.1).whole()
+        >>> Range(2.5, 1.2, 9.1).rounded()
         {'expected': 2, 'low': 1, 'high': 10}
         """
         return {"expected": round(self.expected), "low": int(self.low), "high": ceil(self.high)}
 
     def __str__(self) -> str:
-        values = self.whole()
+        values = self.rounded()
         if values["low"] == values["high"]:
             return f"{values['expected']:,}"
         return f"{values['expected']:,} ({values['low']:,} to {values['high']:,})"

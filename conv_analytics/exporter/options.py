@@ -120,7 +120,7 @@ class Options:
             raise ConfigError(f"sweep is {self.sweep}; it must be 0 (every run asks for all conversations) or longer.")
 
     @classmethod
-    def checked(cls, function: str, given: ReadOptions | PanelOptions, declared: type = ReadOptions) -> Options:
+    def checked(cls, function: str, options: ReadOptions | PanelOptions, declared: type = ReadOptions) -> Options:
         """The options of a call, checked against those declared for the function.
 
         Raises
@@ -130,8 +130,8 @@ class Options:
         ConfigError
             If a value is wrong.
         """
-        _refuse_unknown(function, given, declared)
-        values: dict[str, Any] = {**given}
+        _refuse_unknown(function, options, declared)
+        values: dict[str, Any] = {**options}
         for name, read in (("since", _utc), ("until", _utc), ("tables", _tables)):
             if values.get(name) is not None:
                 values[name] = read(values[name])

@@ -91,9 +91,11 @@ class Plan:
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values: what ``conv-analytics plan --json`` prints."""
-        values: dict[str, Any] = {"requests": self.requests.whole(), **asdict(self)}
+        values: dict[str, Any] = {"requests": self.requests.rounded(), **asdict(self)}
         ranges = {
-            name: value.whole() for name in self.__dataclass_fields__ if isinstance(value := getattr(self, name), Range)
+            name: value.rounded()
+            for name in self.__dataclass_fields__
+            if isinstance(value := getattr(self, name), Range)
         }
         return values | ranges | {"evidence": list(self.evidence)}
 

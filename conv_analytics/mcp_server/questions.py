@@ -86,8 +86,8 @@ class Questions:
         """
         from conv_analytics.analysis import kpi  # noqa: PLC0415  slow to import
 
-        made = kpi(self._data, by=by or [], metrics=metrics or None, scope=scope, tz=tz)
-        return self._answer(made, "kpi", by=by or [], metrics=metrics or None, scope=scope, tz=tz)
+        rates = kpi(self._data, by=by or [], metrics=metrics or None, scope=scope, tz=tz)
+        return self._answer(rates, "kpi", by=by or [], metrics=metrics or None, scope=scope, tz=tz)
 
     def quality(self, verdict: list[str] | None = None, limit: int = 20) -> str:
         """Legs with bad audio, worst first, with the rule that was broken, its value and limit.
@@ -111,8 +111,8 @@ class Questions:
         from conv_analytics.analysis import offenders  # noqa: PLC0415  slow to import
 
         groups = by or ["network_code"]
-        made = offenders(self._data, groups, case, tz=tz, min_n=min_n)
-        return self._answer(made, "offenders", by=groups, case=case, tz=tz, min_n=min_n)
+        ranked = offenders(self._data, groups, case, tz=tz, min_n=min_n)
+        return self._answer(ranked, "offenders", by=groups, case=case, tz=tz, min_n=min_n)
 
     def compare(self, split_at: str, by: list[str] | None = None, case: str = "answered") -> str:
         """Why a rate changed: the legs before an instant against those from it on.
@@ -122,8 +122,10 @@ class Questions:
         from conv_analytics.analysis import compare, legs  # noqa: PLC0415  slow to import
 
         at, groups = _instant("split_at", split_at), by or ["network_code"]
-        made = legs(self._data)
-        comparison = compare(made[made["started_at"] < at], made[made["started_at"] >= at], by=groups, case=case)
+        all_legs = legs(self._data)
+        comparison = compare(
+            all_legs[all_legs["started_at"] < at], all_legs[all_legs["started_at"] >= at], by=groups, case=case
+        )
         python = f"compare(legs[legs.started_at < at], legs[legs.started_at >= at], by={groups!r}, case={case!r})"
         total = json.loads(comparison.total.to_json(orient="records"))
         return answer(comparison.groups, python, display=self._display, why=comparison.why, total=total)
@@ -144,22 +146,22 @@ class Questions:
         """
         from conv_analytics.analysis import calls  # noqa: PLC0415  slow to import
 
-        made = calls(self._data).sort_values("started_at", ascending=False)
+        rows = calls(self._data).sort_values("started_at", ascending=False)
         conditions = []
-        given = {"outcome": outcome, "direction": direction, "country": country, "network_code": network_code}
-        for name, value in given.items():
+        filters = {"outcome": outcome, "direction": direction, "country": country, "network_code": network_code}
+        for name, value in filters.items():
             if value:
-                made = made[made[name] == value]
+                rows = rows[rows[name] == value]
                 conditions.append(f"{name} == {value!r}")
         if since:
-            made = made[made["started_at"] >= _instant("since", since)]
+            rows = rows[rows["started_at"] >= _instant("since", since)]
             conditions.append(f"started_at >= {since!r}")
         if until:
-            made = made[made["started_at"] < _instant("until", until)]
+            rows = rows[rows["started_at"] < _instant("until", until)]
             conditions.append(f"started_at < {until!r}")
         chosen = f".query({' and '.join(conditions)!r})" if conditions else ""
         python = f"calls({_OPEN}).sort_values('started_at', ascending=False){chosen}"
-        return answer(made, python, display=self._display, limit=_limit(limit))
+        return answer(rows, python, display=self._display, limit=_limit(limit))
 
     def timeline(self, conversation_id: str) -> str:
         """What happened in one conversation, in order: members, legs, media, speech, keys, messages, quality."""
@@ -184,8 +186,8 @@ class Questions:
 
         Read-only, no files, 30 s, 1,000 rows. Prefer the other questions: they know duplicates, units and chance.
         """
-        made = run_sql(self._data, query, mask=self._mask)
-        return answer(made, f"{_OPEN}.duckdb().sql({query!r}).df()", display=Display(on=False), limit=1_000)
+        rows = run_sql(self._data, query, mask=self._mask)
+        return answer(rows, f"{_OPEN}.duckdb().sql({query!r}).df()", display=Display(on=False), limit=1_000)
 
     def _answer(self, frame: pd.DataFrame, function: str, **arguments: Any) -> str:
         given = "".join(f", {name}={value!r}" for name, value in arguments.items() if value is not None)

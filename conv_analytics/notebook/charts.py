@@ -135,8 +135,9 @@ def histogram(
 
 
 def trend(
-    points: Sequence[Point], *, title: str, kind: str = "", shown: Callable[[float], str] = lambda v: f"{100 * v:g} %",
-    limit: float | None = None, floor: float = 0.0, top: float | None = None, marks: Sequence[int] = (),
+    points: Sequence[Point], *, title: str, kind: str = "",
+    format_value: Callable[[float], str] = lambda v: f"{100 * v:g} %", limit: float | None = None,
+    floor: float = 0.0, top: float | None = None, marks: Sequence[int] = (),
 ) -> str:  # fmt: skip
     """A line with a band of intervals; gaps stay gaps, points of few cases are hollow.
 
@@ -144,7 +145,7 @@ def trend(
     ----------
     kind
         ``bad`` for what should be low.
-    shown
+    format_value
         Formats a value of the axis.
     floor, top
         Ends of the axis; without a top it fits the values.
@@ -166,14 +167,14 @@ def trend(
 
     for tick in (floor, floor + (most - floor) / 2, most):
         drawing.add("path", d=f"M{number(left)} {number(y(tick))}H{number(WIDTH - right)}", class_="grid")
-        drawing.text(left - 6, y(tick) + 4, shown(round(tick, 6)), _SMALL, class_="q", text_anchor="end")
+        drawing.text(left - 6, y(tick) + 4, format_value(round(tick, 6)), _SMALL, class_="q", text_anchor="end")
     for run in runs(points):
         _run(drawing, run, spot, kind)
     for place, point in enumerate(points):
         if point.value is not None and (len(points) <= 62 or not point.enough):  # noqa: PLR2004 - more would touch
             shape = f"dot {kind}".strip() if point.enough else "dot few"
             x, at = spot(place, point.value).split()
-            drawing.add("circle", tip=f"{point.label}: {shown(point.value)}, {point.text}", cx=x, cy=at,
+            drawing.add("circle", tip=f"{point.label}: {format_value(point.value)}, {point.text}", cx=x, cy=at,
                         r=3.2, class_=shape)  # fmt: skip
     if limit is not None:
         drawing.add("path", d=f"M{number(left)} {number(y(limit))}H{number(WIDTH - right)}", class_="limit")

@@ -125,14 +125,14 @@ class Field:
 
     def read(self, value: object, problems: list[Problem] | None, at: str) -> Any:
         """Read one JSON value; raise `Unreadable` when it is not what this field holds."""
-        return self._all(value, problems, at) if self.many else self._one(value, problems, at)
+        return self._all(value, problems, at) if self.many else self._read_one(value, problems, at)
 
     def _all(self, value: object, problems: list[Problem] | None, at: str) -> tuple[Any, ...]:
         items: list[Any] = []
         failures: list[Problem] = []
         for i, item in enumerate(_as_list(value)):
             try:
-                items.append(self._one(item, problems, f"{at}[{i}]"))
+                items.append(self._read_one(item, problems, f"{at}[{i}]"))
             except Unreadable as error:
                 failures.append(Problem(f"{at}[{i}]", str(error)))
         if failures and not items:
@@ -142,7 +142,7 @@ class Field:
             problems.extend(failures)
         return tuple(items)
 
-    def _one(self, value: object, problems: list[Problem] | None, at: str) -> Any:
+    def _read_one(self, value: object, problems: list[Problem] | None, at: str) -> Any:
         if not is_record(self.kind):
             return reader(self.kind)(value)
         if isinstance(value, Mapping):

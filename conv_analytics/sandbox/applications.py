@@ -115,7 +115,7 @@ class Applications:
         return _problem(404, "application#not-found", "Not Found", "Application not found")
 
     def _listing(self, request: Request, every: dict[str, ApplicationSettings]) -> Reply:
-        size, page = _whole(request, "page_size", DEFAULT_PAGE), _whole(request, "page", 1)
+        size, page = _integer_parameter(request, "page_size", DEFAULT_PAGE), _integer_parameter(request, "page", 1)
         invalid = [
             {"name": name, "reason": reason}
             for name, reason, fine in (
@@ -144,7 +144,7 @@ class Applications:
         return scheme.lower() == "basic" and hmac.compare_digest(plain, ours)
 
 
-def _whole(request: Request, name: str, default: int) -> int | None:
+def _integer_parameter(request: Request, name: str, default: int) -> int | None:
     text = request.query.get(name, str(default))
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 

@@ -87,13 +87,13 @@ class _Items:
     cells: list[Cell] = field(default_factory=list)
 
 
-def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats: Sequence[set[Hashable]]) -> _Items:
+def _items(plan: _Plan, bodies: pa.Array, columns: Mapping[str, pa.Array], repeats: Sequence[set[Hashable]]) -> _Items:
     """The new items of the lists; a body with an item and no list is that item itself."""
-    owners = known[plan.item_list.owner].to_pylist() if plan.item_list.owner else [None] * len(bodies)
+    owners = columns[plan.item_list.owner].to_pylist() if plan.item_list.owner else [None] * len(bodies)
     last_item = plan.item_list.last_item
-    single = known[_OUTSIDE + last_item[0]].is_valid().to_pylist() if last_item else [False] * len(bodies)
+    single = columns[_OUTSIDE + last_item[0]].is_valid().to_pylist() if last_item else [False] * len(bodies)
     items = _Items()
-    for row, text in enumerate(known[_LIST].to_pylist()):
+    for row, text in enumerate(columns[_LIST].to_pylist()):
         listed, reason = cut((text or "").encode())
         if reason:
             items.cells.append(Cell(row, plan.table.name, reason))

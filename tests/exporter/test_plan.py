@@ -31,7 +31,7 @@ def compared(sandbox: Sandbox, folder: Path, *, sample: int = 20, **options: Any
     # The list, the sample, and a page of members and of events of three.
     assert found.sent <= found.list_requests.expected + sample + 6
     report = export(client_of(sandbox), folder, rate=0, **options).report
-    low, high = found.requests.whole()["low"], found.requests.whole()["high"]
+    low, high = found.requests.rounded()["low"], found.requests.rounded()["high"]
     assert low <= report.requests <= high
     assert abs(found.requests.expected / report.requests - 1) <= 0.25
     assert report.planned is not None
@@ -84,7 +84,7 @@ def test_all_tables_and_few_conversations(serve: Serve, tmp_path: Path) -> None:
 
 def test_only_tables_without_events(serve: Serve, tmp_path: Path) -> None:
     found, _ = compared(serve(conversations=30), tmp_path, tables="conversations")
-    assert found.requests.whole() == {"expected": 31, "low": 31, "high": 31}
+    assert found.requests.rounded() == {"expected": 31, "low": 31, "high": 31}
 
 
 def test_what_is_gone_or_empty_costs_one_request(serve: Serve, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_what_is_gone_or_empty_costs_one_request(serve: Serve, tmp_path: Path) -
 
 def test_no_conversation_at_all(serve: Serve, tmp_path: Path) -> None:
     found, _ = compared(serve(conversations=0), tmp_path)
-    assert found.requests.whole() == {"expected": 1, "low": 1, "high": 1}
+    assert found.requests.rounded() == {"expected": 1, "low": 1, "high": 1}
     assert "nothing is listed" in str(found)
 
 

@@ -118,7 +118,7 @@ def _batch(spans: pd.DataFrame, legs: pd.DataFrame, by: str) -> pd.DataFrame:
                        backchannels=("backchannel", "sum"), longest_s=("length", "max"),
                        members=("member_id", "nunique"), overlap_own=("overlap", "sum"),
                        talk_own=("length", "sum")).reset_index()  # fmt: skip
-    rows = odd.merge(sums, on=key, how="left").merge(_whole(turns, legs), on=_ID, how="left")
+    rows = odd.merge(sums, on=key, how="left").merge(_window_and_overlap(turns, legs), on=_ID, how="left")
     zero = ["turns", "interruptions", "backchannels", "members", "talk_own", "overlap_own", "talk_s", "overlap_s"]
     rows[zero] = rows[zero].fillna(0)
     if by == "member":
@@ -163,7 +163,7 @@ def _with_others(rows: pd.DataFrame) -> Any:
     return ((ends["end"] - ends["start"]) / 1e6).to_numpy()
 
 
-def _whole(turns: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
+def _window_and_overlap(turns: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
     """The window of each conversation, its talk, and its overlap."""
     pieces = running_spans(turns)
     up = legs.dropna(subset=["answered", "ended"]).rename(columns={"answered": "start"})

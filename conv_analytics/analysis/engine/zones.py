@@ -90,22 +90,22 @@ class Zone:
         """One of `KEYS` as a number: hours and weekdays as they are, days and weeks counted from 1970-01-01."""
         local = self.local(utc)
         if name == "hour":
-            return _whole(_rest(local, _DAY), HOUR)
-        day = _whole(local, _DAY)
+            return _floor_div(_modulo(local, _DAY), HOUR)
+        day = _floor_div(local, _DAY)
         if name == "day":
             return day
         # 1970-01-01 was a Thursday.
-        weekday = _rest(day + 3, 7)
+        weekday = _modulo(day + 3, 7)
         return weekday if name == "weekday" else day - weekday
 
 
-def _rest(number: nw.Expr, divisor: int) -> nw.Expr:
+def _modulo(number: nw.Expr, divisor: int) -> nw.Expr:
     """The remainder, never negative: engines disagree on its sign, and on `//` of integers."""
     return (number % divisor + divisor) % divisor
 
 
-def _whole(number: nw.Expr, divisor: int) -> nw.Expr:
-    return (number - _rest(number, divisor)) / divisor
+def _floor_div(number: nw.Expr, divisor: int) -> nw.Expr:
+    return (number - _modulo(number, divisor)) / divisor
 
 
 def formatted_key(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:

@@ -104,7 +104,7 @@ def _coverage(source: Source) -> list[tuple[Any, ...]]:
     return [(_CALLS, name, n, missing, 0, 0, waiting, why) for name, n, missing, waiting in named]
 
 
-def _has(flag: str) -> nw.Expr:
+def _has_flag(flag: str) -> nw.Expr:
     return nw.col("flags").fill_null("").str.contains(rf"\b{flag}\b")
 
 
@@ -121,9 +121,9 @@ def _entries() -> list[_Entry]:
     number = col("remote_kind").is_in(["e164", "masked", "anonymous"])
     hidden = col("remote_kind") == "anonymous"
     measured = col("packet_cnt").fill_null(0) > 0
-    early = _has("out_of_order") | _has("hangup_before_answer")
+    early = _has_flag("out_of_order") | _has_flag("hangup_before_answer")
     entries = [
-        _Entry("started_at", None, col("started_at").is_null(), None, _has("no_start"), None,
+        _Entry("started_at", None, col("started_at").is_null(), None, _has_flag("no_start"), None,
                "imputed: the first event of the leg"),
         _Entry("pdd_s", None, col("pdd_s").is_null() & ~early, col("pdd_s").is_null() & early, None, None,
                "missing: no start, ringing or answer; odd: negative"),
@@ -144,7 +144,7 @@ def _entries() -> list[_Entry]:
         _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: no quality in the hangup"),
         _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: no bytes in the hangup"),
     ]  # fmt: skip
-    return entries + [_Entry(flag, None, None, _has(flag), None, None, doc) for flag, doc in LEG_FLAGS.items()]
+    return entries + [_Entry(flag, None, None, _has_flag(flag), None, None, doc) for flag, doc in LEG_FLAGS.items()]
 
 
 def _legs(source: Source) -> list[tuple[Any, ...]]:

@@ -74,7 +74,7 @@ def case_rows(
     if not own and case not in CASES:
         known = ", ".join(CASES)
         raise ConfigError(f"{case!r} is not one of {known}, nor a boolean column of a given frame.")
-    counted = _own(case) if own else CASES[case]
+    counted = _case_of_column(case) if own else CASES[case]
     scope = scope or counted.scope
     one_of("scope", scope, SCOPES)
     zones.zone_info(tz)
@@ -105,7 +105,7 @@ def case_rows(
     return rows.select(*result_columns)
 
 
-def _own(name: str) -> Case:
+def _case_of_column(name: str) -> Case:
     return Case(name, (name,), is_true(nw.col(name)), ~nw.col(name).is_null())
 
 

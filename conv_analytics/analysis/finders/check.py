@@ -179,9 +179,9 @@ def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, fl
     if pd.isna(value) or (n < rule.min_n and rule.metric not in COUNTS):
         outcome, sure = "too_few", False
     else:
-        broken = rule.beyond(value)
+        broken = rule.is_broken_by(value)
         bound = lo if rule.op.startswith(">") else hi
-        sure = bool(broken and not math.isnan(bound) and rule.beyond(bound))
+        sure = bool(broken and not math.isnan(bound) and rule.is_broken_by(bound))
         outcome = (BROKEN if sure else MAYBE) if broken else "kept"
     return (str(rule), group, rule.metric, k, n, value, lo, hi, rule.limit, outcome, sure)
 

@@ -158,7 +158,7 @@ def reconcile(
     """
     source = Source.of(data)
     bills = _bills(reports if isinstance(reports, pd.DataFrame) else read_reports(reports))
-    seen = _in_one_currency(_with_words(with_listed_legs(_seen(source), source)))
+    seen = _in_one_currency(_with_words(with_listed_legs(_compared_legs(source), source)))
     networks = _networks(bills)
     name_of = dict(zip(networks["network_code"], networks["network_name"], strict=True))
     rows = _paired(seen, _added_up(bills))
@@ -178,7 +178,7 @@ def reconcile(
     )
 
 
-def _seen(source: Source) -> pd.DataFrame:
+def _compared_legs(source: Source) -> pd.DataFrame:
     """The legs of the data, with the compared columns."""
     opened = Source.of(source if source.single else legs(source, columns=list(_LEG_COLUMNS)))
     rows = Rows.read_single(opened, LEGS, needed=_NEEDED, maker="legs()")

@@ -120,7 +120,7 @@ class Threshold:
         case = case_of(self.metric)
         return case is not None and case.of_verdicts
 
-    def beyond(self, value: float) -> bool:
+    def is_broken_by(self, value: float) -> bool:
         """Whether a value breaks it."""
         return _COMPARE[self.op](value, self.limit)
 

@@ -148,7 +148,7 @@ def timer_cliffs(
     tested = _at_timers(histograms, timers, window, min_n)
     if anywhere:
         tested = pd.concat([tested, _elsewhere(histograms, tested, window, min_n, min_excess)], ignore_index=True)
-    cliffs = _judged(_apart(tested, window[1] * BIN_S), fdr, min_excess)
+    cliffs = _judged(_most_prominent(tested, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
     shared = _shared_timers(cliffs)
     named = attempts_with("conversation_id") if shared else rows
@@ -251,7 +251,7 @@ def _elsewhere(
     return done.assign(_tests=tests)
 
 
-def _apart(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
+def _most_prominent(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
     """Of timers so close that they share calls, the most prominent; known timers take precedence."""
     keep: list[int] = []
     taken: dict[Any, list[float]] = {}

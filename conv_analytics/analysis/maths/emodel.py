@@ -70,7 +70,7 @@ def r_to_mos(r: Any) -> Any:
     >>> round(r_to_mos(93.2), 6), r_to_mos(3.222), r_to_mos(120)
     (4.409286, 1.0, 4.5)
     """
-    x, back = _taken(r)
+    x, back = _as_array(r)
     curve = x * 0.035 + x * (x - 60.0) * (x * -1.0 + R_MAX) * 7e-6 + 1.0
     return back(_choose((x <= R_MIN) | (curve < 1.0), 1.0, _choose(x >= R_MAX, MOS_MAX, curve)))
 
@@ -96,7 +96,7 @@ def mos_to_r(mos: Any) -> Any:
     """
     if isinstance(mos, nw.Expr):
         raise ConfigError("mos_to_r takes numbers, arrays and Series, not expressions: collect the column first.")
-    x, back = _taken(mos)
+    x, back = _as_array(mos)
     valid = (x >= 1.0) & (x <= MOS_MAX)
     inside = np.where(valid, x, MOS_MAX)
     root = np.sqrt(np.maximum(-903522.0 + 1113960.0 * inside - 202500.0 * inside**2, 0.0))
@@ -142,7 +142,7 @@ def ie_eff(loss_pct: Any, *, ie: float = 0.0, bpl: float = 25.1, burst_r: float 
     """
     if burst_r <= 0 or bpl <= 0:
         raise ConfigError("burst_r and bpl must be above 0.")
-    x, back = _taken(loss_pct)
+    x, back = _as_array(loss_pct)
     if not isinstance(x, nw.Expr):
         _check_percent(x, packets)
     return back((95.0 - ie) * x / (x / burst_r + bpl) + ie)
@@ -163,7 +163,7 @@ def delay_impairment(delay_ms: Any) -> Any:
     >>> round(delay_impairment(150), 4), round(delay_impairment(400), 4)
     (3.6, 34.097)
     """
-    x, back = _taken(delay_ms)
+    x, back = _as_array(delay_ms)
     return back(x * 0.024 + _choose(x > 177.3, (x - 177.3) * 0.11, x * 0.0))  # noqa: PLR2004  the formula's bend
 
 
@@ -218,8 +218,8 @@ def freeswitch_r(received: Any, flaws: Any) -> Any:
     >>> freeswitch_r(1000, 1), freeswitch_r(4490, 1054), freeswitch_r(1000, 1001), freeswitch_r(0, 0)
     (99.0, 76.0, 100.0, 100.0)
     """
-    packets, back = _taken(received)
-    bad, _ = _taken(flaws)
+    packets, back = _as_array(received)
+    bad, _ = _as_array(flaws)
     bad = np.where(bad > packets, 0.0, bad)
     share = (packets - bad) / np.where(packets > 0, packets, 1.0) * 100.0
     known = ~(np.isnan(packets) | np.isnan(bad))
@@ -240,7 +240,7 @@ def _check_percent(loss: np.ndarray[Any, Any], packets: Any) -> None:
         raise ConfigError(f"A loss of {wrong[0]:g} is not a percentage: pass percents from 0 to 100.")
     if packets is None:
         return
-    expected = np.broadcast_to(_taken(packets)[0], loss.shape)
+    expected = np.broadcast_to(_as_array(packets)[0], loss.shape)
     small = (loss > 0) & (loss * expected < ONE_PACKET * 100)
     if small.any():
         raise ConfigError(
@@ -249,7 +249,7 @@ def _check_percent(loss: np.ndarray[Any, Any], packets: Any) -> None:
         )
 
 
-def _taken(value: Any) -> tuple[Any, Any]:
+def _as_array(value: Any) -> tuple[Any, Any]:
     """The values as an array, and a function that converts a result to the kind of the input."""
     if isinstance(value, nw.Expr):
         return value, lambda result: result

@@ -43,7 +43,7 @@ def erlang_b(traffic: float, servers: int) -> float:
     0.03669725
     """
     _load(traffic)
-    _whole("servers", servers, 0)
+    _check_count("servers", servers, 0)
     lost = 1.0
     for n in range(1, servers + 1):
         lost = traffic * lost / (n + traffic * lost)
@@ -166,7 +166,7 @@ def offered(carried: float, servers: int) -> float:
     10.0
     """
     _load(carried)
-    _whole("servers", servers, 0)
+    _check_count("servers", servers, 0)
     if carried >= servers:
         if carried > servers:
             raise ConfigError(f"{servers} lines cannot carry {carried} erlangs.")
@@ -185,7 +185,7 @@ def _load(traffic: float) -> None:
         raise ConfigError(f"{traffic} is not traffic: it must be 0 erlangs or more.")
 
 
-def _whole(name: str, value: int, least: int) -> None:
+def _check_count(name: str, value: int, least: int) -> None:
     if not least <= value <= _MOST or value != int(value):
         raise ConfigError(f"{name}={value} is not a number of lines or agents.")
 

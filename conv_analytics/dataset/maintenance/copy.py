@@ -117,12 +117,12 @@ def _earlier(origin: Layout, target: Layout) -> frozenset[int]:
                 f"{target.name} holds another export than {origin.name}: its commit {number} is not that of the source."
                 " Name another place for the copy."
             )
-    if not numbers and (other := next(iter(_others(target)), None)) is not None:
+    if not numbers and (other := next(iter(_foreign_files(target)), None)) is not None:
         raise ConfigError(f"{target.name} is not empty: {other} is there. Name another place for the copy.")
     return frozenset(numbers)
 
 
-def _others(target: Layout) -> Iterator[str]:
+def _foreign_files(target: Layout) -> Iterator[str]:
     """Foreign files in a target without commits: those that an interrupted copy may have left do not count."""
     if target.bucket is not None:
         yield from (name for name in backend_of(target).files("") if not name.startswith("_"))

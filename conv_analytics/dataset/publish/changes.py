@@ -173,13 +173,13 @@ class Source:
             return ()
         wanted = event_texts(keys)
         earlier = [file for number, file in self.dataset.numbered(table.name) if number < commit.number]
-        return tuple(day for day in sorted({*map(day_of, earlier)}) if self._has(table, earlier, day, wanted))
+        return tuple(day for day in sorted({*map(day_of, earlier)}) if self._has_rows_of(table, earlier, day, wanted))
 
-    def _has(self, table: Table, files: Collection[File], day: date, wanted: pa.ChunkedArray) -> bool:
+    def _has_rows_of(self, table: Table, files: Collection[File], day: date, events: pa.ChunkedArray) -> bool:
         """Whether files of a day have rows of some events."""
         paths = {file.path for file in files if day_of(file) == day}
         keys = self._part(lambda _, file: file.path in paths).table(table.name, columns=EVENT_KEY)
-        return any(pc.any(pc.is_in(event_texts(batch), wanted)).as_py() for batch in keys.reader())
+        return any(pc.any(pc.is_in(event_texts(batch), events)).as_py() for batch in keys.reader())
 
 
 def _reader(dataset: HandOver, name: str) -> Callable[[], Iterator[pa.Table]]:

@@ -122,7 +122,7 @@ class _Run:
                 matching.classify()
                 for rows in matching.rows():
                     writer.write(TABLE.name, rows)
-                found = self._found(matching, window)
+                found = self._coverage(matching, window)
             writer.quarantine([to_text(each, self._started) for each in self._log.broken])
             found.seconds = time.monotonic() - self._begin
             found.commit = writer.commit((), self._report(dataset, found)).number
@@ -141,7 +141,7 @@ class _Run:
             matching.match()
             await hosts.look_for(listed)
 
-    def _found(self, matching: Matching, window: Window) -> Coverage:
+    def _coverage(self, matching: Matching, window: Window) -> Coverage:
         extra, legs = matching.not_listed(EXTRA_SHOWN)
         log = self._log
         return Coverage(

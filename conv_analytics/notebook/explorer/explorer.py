@@ -97,9 +97,9 @@ class Explorer(RequestWidget):
         return self._view.filters
 
     @filters.setter
-    def filters(self, wanted: Filters) -> None:
+    def filters(self, filters: Filters) -> None:
         with self._lock, self.hold_sync():
-            self._view.filters = wanted
+            self._view.filters = filters
             self.error = ""
             self._show_calls()
 
@@ -139,15 +139,15 @@ class Explorer(RequestWidget):
         ConfigError
             If the data has no call of one of them.
         """
-        wanted = [conversation_ids] if isinstance(conversation_ids, str) else list(conversation_ids)
+        filters = [conversation_ids] if isinstance(conversation_ids, str) else list(conversation_ids)
         ids = self._view.frame["conversation_id"]
-        for conversation_id in wanted:
+        for conversation_id in filters:
             if not bool((ids == conversation_id).any()):
                 raise ConfigError(f"There is no call of the conversation {conversation_id!r}.")
-        places = [place for place, selected in enumerate(ids.isin(wanted)) if selected]
+        places = [place for place, selected in enumerate(ids.isin(filters)) if selected]
         with self._lock, self.hold_sync():
             self._view.choose(places)
-            if len(wanted) == 1:
+            if len(filters) == 1:
                 self._open(places[0])
             self._show_selection()
         return self

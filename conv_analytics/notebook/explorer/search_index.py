@@ -19,7 +19,7 @@ class SearchIndex:
     ----------
     column
         Texts, numbers or nulls.
-    shown
+    display
         How its different values are shown; as they are when absent.
 
     Examples
@@ -29,9 +29,9 @@ class SearchIndex:
     ([False, False, True], [True, False, False])
     """
 
-    def __init__(self, column: pd.Series, shown: Callable[[Iterable[str]], list[str]] | None = None) -> None:
+    def __init__(self, column: pd.Series, display: Callable[[Iterable[str]], list[str]] | None = None) -> None:
         self._places, values = pd.factorize(column.astype("str"))
-        texts = values if shown is None else shown(values.tolist())
+        texts = values if display is None else display(values.tolist())
         self._texts = pc.utf8_lower(pa.array(texts, type=pa.large_string()))
 
     def containing(self, part: str) -> Rows:

@@ -86,9 +86,9 @@ class View:
         return self._filters
 
     @filters.setter
-    def filters(self, wanted: Filters) -> None:
-        period_of(wanted.since, wanted.until, self.tz)
-        self._filters, self.first = wanted, 0
+    def filters(self, filters: Filters) -> None:
+        period_of(filters.since, filters.until, self.tz)
+        self._filters, self.first = filters, 0
         self._apply()
 
     @property
@@ -133,8 +133,8 @@ class View:
                 if other != name:
                     others = others & rows
             counts = facet.counts(others)
-            wanted = self._chosen(name)
-            options[name] = {**counts, **{value: 0 for value in wanted if value not in counts}}
+            filters = self._chosen(name)
+            options[name] = {**counts, **{value: 0 for value in filters if value not in counts}}
         return options
 
     def _cell(self, name: str, value: Any) -> str:
@@ -171,9 +171,9 @@ class View:
         return local
 
     def _apply(self) -> None:
-        wanted = self._filters
-        self._period = self._within(wanted)
-        self._text = self._matching(wanted.text)
+        filters = self._filters
+        self._period = self._within(filters)
+        self._text = self._matching(filters.text)
         self._lists = {name: facet.rows_with(self._chosen(name)) for name, facet in self._facets.items()}
         self._passed = np.logical_and.reduce([self._period, self._text, *self._lists.values()])
         self._sort_places()
@@ -188,10 +188,10 @@ class View:
         by = np.argsort(np.where(unknown, len(self.frame), -ranks if self.descending else ranks), kind="stable")
         self.places: Places = places[by]
 
-    def _within(self, wanted: Filters) -> Rows:
+    def _within(self, filters: Filters) -> Rows:
         at = self.frame["started_at"]
         rows = np.ones(len(at), dtype=bool)
-        period = period_of(wanted.since, wanted.until, self.tz)
+        period = period_of(filters.since, filters.until, self.tz)
         if period.since is not None:
             rows &= (at >= period.since).to_numpy(dtype=bool)
         if period.until is not None:
@@ -200,11 +200,11 @@ class View:
 
     def _matching(self, text: str) -> Rows:
         rows = np.ones(len(self.frame), dtype=bool)
-        wanted = text.strip()
-        if not wanted:
+        filters = text.strip()
+        if not filters:
             return rows
         # Only what is shown can be matched by parts; a whole number matches by its masked form.
-        forms = {wanted.lower(), self.display.party(wanted.lstrip("+") or wanted).lower()}
+        forms = {filters.lower(), self.display.party(filters.lstrip("+") or filters).lower()}
         matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
         return matches
 

@@ -96,18 +96,18 @@ def _histogram(
     name: str, numbers: pd.Series[Any], edges: tuple[float, ...], of: int,
     limits: tuple[tuple[str, float], ...], *, top: float | None = None,
 ) -> Histogram:  # fmt: skip
-    known = numbers.dropna().to_numpy("float64")
+    values = numbers.dropna().to_numpy("float64")
     # A value below the first edge goes into the first bin, a MOS of 4.5 into the last.
-    place = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, len(edges) - 1)
+    place = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 1)
     if top is not None:
-        place = np.where(known >= top, len(edges) - 2, place)
+        place = np.where(values >= top, len(edges) - 2, place)
         edges = (*edges[:-1], top)
     counts = np.bincount(place, minlength=len(edges))
     ends: list[float | None] = [*edges[1:]]
     if top is None:
         ends.append(None)
     bins = tuple(Bin(low, high, int(n)) for low, high, n in zip(edges, ends, counts, strict=False))
-    return Histogram(name, term(name).title, term(name).unit, len(known), of, bins, limits)
+    return Histogram(name, term(name).title, term(name).unit, len(values), of, bins, limits)
 
 
 def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:

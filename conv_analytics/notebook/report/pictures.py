@@ -126,7 +126,7 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
             Point(slot.label, slot.mos.p50, slot.mos.p5, slot.mos.p95, f"n = {slot.mos.n:,}", slot.mos.p5 is not None)
             for slot in slots
         ]
-        picture = charts.trend(points, title=f"{term('mos').title} by {numbers.unit}", shown=lambda v: f"{v:g}",
+        picture = charts.trend(points, title=f"{term('mos').title} by {numbers.unit}", format_value=lambda v: f"{v:g}",
                                floor=1.0, top=4.5)  # fmt: skip
         rows = tuple((slot.label, *(amount(each) for each in (slot.mos.p5, slot.mos.p50, slot.mos.p95)),
                       f"{slot.mos.n:,}") for slot in slots)  # fmt: skip
@@ -137,7 +137,7 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
         Point(slot.label, slot.legs / slot.hours if slot.hours else None, None, None, f"{slot.legs:,} legs")
         for slot in slots
     ]
-    picture = charts.trend(points, title=f"Legs per hour by {numbers.unit}", shown=lambda v: f"{v:,.3g}",
+    picture = charts.trend(points, title=f"Legs per hour by {numbers.unit}", format_value=lambda v: f"{v:,.3g}",
                            top=charts.nice(most))  # fmt: skip
     rows = tuple((slot.label, f"{slot.hours:g}", f"{slot.legs:,}") for slot in slots)
     drawn.append(Chart("Legs per hour", "started", safe(picture), (numbers.unit, "hours", "legs"), rows))
@@ -167,10 +167,10 @@ def _kind(low: float | None, histogram: Histogram, *, low_is_bad: bool) -> str:
     limits = dict(histogram.limits)
     poor, fair = (limits.get(level) for level in LEVELS)
 
-    def beyond(limit: float) -> bool:
+    def exceeds(limit: float) -> bool:
         return at + 1e-9 < limit if low_is_bad else at >= limit
 
-    return "bad" if poor is not None and beyond(poor) else "mid" if fair is not None and beyond(fair) else "b"
+    return "bad" if poor is not None and exceeds(poor) else "mid" if fair is not None and exceeds(fair) else "b"
 
 
 def _place(at: float, lows: list[float | None]) -> float:

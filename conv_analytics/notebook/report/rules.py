@@ -67,7 +67,7 @@ def _judged(rule: Threshold, figures: Mapping[str, Figure]) -> Judgement:
     value = now.rate if isinstance(now, Rate) else getattr(now, _PARTS[quantile[0]]) if quantile else None
     if now.n < rule.min_n:
         value = None
-    return Judgement(rule, value, now.n, None if value is None else rule.beyond(value))
+    return Judgement(rule, value, now.n, None if value is None else rule.is_broken_by(value))
 
 
 __all__ = ["Judgement", "judge"]

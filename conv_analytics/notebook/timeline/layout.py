@@ -153,8 +153,8 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
     """Lay out the frame that `timeline` gives; `display` masks people in it."""
     rows = _plain(frame)
     lanes = _lanes(rows, display)
-    known = [at for row in rows for at in (row["start_at"], row["end_at"]) if at is not None]
-    start = min(known, default=0)
+    instants = [at for row in rows for at in (row["start_at"], row["end_at"]) if at is not None]
+    start = min(instants, default=0)
     places, lines, tops = _lines(rows, sorted(lanes))
     texts = _DisplayedTexts(display)
     numbers = {number: place for place, number in enumerate(sorted(lanes))}
@@ -166,7 +166,7 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
         for place, row in enumerate(rows)
     ]
     details = [_detail(body) for body in bodies]
-    height, end = max((lane.y + lane.height for lane in drawn), default=0), max(known, default=0)
+    height, end = max((lane.y + lane.height for lane in drawn), default=0), max(instants, default=0)
     masked, count = display.on, _events(rows)
     return Layout(
         display.identifier(conversation_id), name, start, end, masked, drawn, lines, items, details, height, count

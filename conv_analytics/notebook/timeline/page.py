@@ -103,7 +103,7 @@ def packed(drawn: Layout, zone: ZoneInfo) -> str:
 def static_fragment(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live: bool = False) -> str:
     """Headline, picture and table, which need no script; if `live`, with the data for the script."""
     count = len(drawn.items)
-    shown = f"{count:,} bands and events" if count <= ROWS else f"the first {ROWS:,} of {count:,} bands and events"
+    row_count = f"{count:,} bands and events" if count <= ROWS else f"the first {ROWS:,} of {count:,} bands and events"
     return render(
         "timeline/timeline.html.j2",
         theme=theme,
@@ -114,7 +114,7 @@ def static_fragment(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live:
         summary=summary(drawn),
         alt=f"Timeline. {headline(drawn, zone)}; {summary(drawn)}. The table below has the events.",
         picture=data_uri(picture(drawn, zone, theme=theme)),
-        count=shown,
+        count=row_count,
         head=HEAD,
         rows=[cells(drawn, item, zone) for item in drawn.items[:ROWS]],
         payload=safe(json_for_script({"gz": packed(drawn, zone)})) if live else "",

@@ -34,7 +34,7 @@ def listed_messages(world: World, conversation: Conversation, application_id: st
         dice = Dice(world.seed, "webhook", conversation.id, number) if world.quirks else None
         messages.append(_message(listed, kind, at, conversation.id, application_id))
         if dice is not None and dice.chance(SHARE):
-            _odd(messages[-1].event, dice)
+            _vary(messages[-1].event, dice)
     return messages
 
 
@@ -162,7 +162,7 @@ _SPELLINGS: dict[str, Callable[[Json, Json], None]] = {
 }  # fmt: skip
 
 
-def _odd(event: Json, dice: Dice) -> None:
+def _vary(event: Json, dice: Dice) -> None:
     """Write an event in one of the other ways that webhooks have been seen in (live contract 10)."""
     way = dice.pick(("text_id", "params", "no_member", "state", "unknown", "null_from", "no_body"))
     if way == "text_id":

@@ -44,7 +44,7 @@ class ActiveCauses:
 
     def on(self, kind: str, network: str) -> bool:
         """Decide whether a cause makes something on this network bad."""
-        return self._here(kind, network) and self.dice.chance(SHARES[kind])
+        return self._hits_network(kind, network) and self.dice.chance(SHARES[kind])
 
     def fault(self, network: str) -> str:
         """Decide how a leg on this network is bad; "" when no cause makes it so."""
@@ -83,7 +83,7 @@ class ActiveCauses:
                 return cause.network_code
         return None
 
-    def _here(self, kind: str, network: str) -> bool:
+    def _hits_network(self, kind: str, network: str) -> bool:
         cause = self.causes.get(kind)
         return cause is not None and cause.network_code == network and self._now(cause)
 

@@ -77,7 +77,7 @@ class Shapes:
         """Be regular unless on."""
         self._seed, self._on = seed, on
 
-    def _odd(self, what: str, identity: str) -> Dice | None:
+    def _dice_where_odd(self, what: str, identity: str) -> Dice | None:
         if not self._on:
             return None
         dice = Dice(self._seed, what, identity)
@@ -85,7 +85,7 @@ class Shapes:
 
     def lite_conversation(self, conversation: Conversation) -> Json:
         """Write a conversation for the list."""
-        item, dice = conversation.lite(), self._odd("lite", conversation.id)
+        item, dice = conversation.lite(), self._dice_where_odd("lite", conversation.id)
         if dice is not None:
             restamp_all(item["timestamp"], dice)
             if item.get("display_name", "") is None:
@@ -98,7 +98,7 @@ class Shapes:
 
     def conversation(self, conversation: Conversation) -> Json:
         """Write a conversation for GET: `status` for `state`, a text as sequence number, absent nulls."""
-        whole, dice = conversation.full(), self._odd("conversation", conversation.id)
+        whole, dice = conversation.full(), self._dice_where_odd("conversation", conversation.id)
         if dice is not None:
             restamp_all(whole["timestamp"], dice)
             if dice.chance(0.4):
@@ -116,7 +116,7 @@ class Shapes:
 
     def lite_member(self, member: Member, conversation_id: str) -> Json:
         """Write a member for the list."""
-        item, dice = member.lite(conversation_id), self._odd("lite", member.id)
+        item, dice = member.lite(conversation_id), self._dice_where_odd("lite", member.id)
         if dice is not None:
             way = dice.pick(("self", "empty", "lower", "bare"))
             if way == "bare":
@@ -132,7 +132,7 @@ class Shapes:
 
     def member(self, member: Member, conversation_id: str) -> Json:
         """Write a member for GET."""
-        whole, dice = deepcopy(member.full(conversation_id)), self._odd("member", member.id)
+        whole, dice = deepcopy(member.full(conversation_id)), self._dice_where_odd("member", member.id)
         if dice is not None:
             restamp_all(whole["timestamp"], dice)
             odd_channel(whole["channel"], dice)
