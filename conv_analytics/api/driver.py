@@ -121,7 +121,7 @@ class Driver:
         steps = self.wire.auth.sync_auth_flow(self.wire.request(send))
         request = next(steps)
         while True:
-            reply = self._once(send, request)
+            reply = self._send_once(send, request)
             if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 return reply
             try:
@@ -129,7 +129,7 @@ class Driver:
             except StopIteration:
                 return reply
 
-    def _once(self, send: Send, request: httpx.Request) -> Reply | APIError:
+    def _send_once(self, send: Send, request: httpx.Request) -> Reply | APIError:
         if self.gate is not None:
             self.gate()
         started_s = self.wire.sent(send)
@@ -184,7 +184,7 @@ class AsyncDriver:
         steps = self.wire.auth.async_auth_flow(self.wire.request(send))
         request = await anext(steps)
         while True:
-            reply = await self._once(send, request)
+            reply = await self._send_once(send, request)
             if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 await steps.aclose()
                 return reply
@@ -194,7 +194,7 @@ class AsyncDriver:
                 return reply
 
     async def _send_bulk(self, send: Send, transport: BulkTransport, token: TokenAuth) -> Reply | APIError:
-        # Like `_once`, without httpx's request and response objects: twice the requests per second.
+        # Like `_send_once`, without httpx's request and response objects: twice the requests per second.
         header = ""
 
         async def exchange(large: Callable[[], Awaitable[None]]) -> tuple[int, Mapping[str, str], bytes]:
@@ -214,7 +214,7 @@ class AsyncDriver:
             return await self._answer(send, exchange)
         return reply
 
-    async def _once(self, send: Send, request: httpx.Request) -> Reply | APIError:
+    async def _send_once(self, send: Send, request: httpx.Request) -> Reply | APIError:
         async def exchange(large: Callable[[], Awaitable[None]]) -> tuple[int, Mapping[str, str], bytes]:
             response = await self.transport.handle_async_request(request)
             try:
@@ -269,7 +269,7 @@ def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTranspor
 def _read(response: httpx.Response, limit: int) -> bytes:
     if response.is_stream_consumed:
         # A custom transport may return responses that are already read.
-        return _within(response.content, limit)
+        return _limited(response.content, limit)
     content = Content(response.headers.get("content-encoding"), limit)
     for chunk in response.iter_raw():
         content.feed(chunk)
@@ -278,7 +278,7 @@ def _read(response: httpx.Response, limit: int) -> bytes:
 
 async def _aread(response: httpx.Response, limit: int, large: Callable[[], Awaitable[None]]) -> bytes:
     if response.is_stream_consumed:
-        return _within(response.content, limit)
+        return _limited(response.content, limit)
     content, large_reported = Content(response.headers.get("content-encoding"), limit), False
     async for chunk in response.aiter_raw():
         content.feed(chunk)
@@ -288,7 +288,7 @@ async def _aread(response: httpx.Response, limit: int, large: Callable[[], Await
     return content.whole()
 
 
-def _within(body: bytes, limit: int) -> bytes:
+def _limited(body: bytes, limit: int) -> bytes:
     if len(body) > limit:
         raise TooLong
     return body

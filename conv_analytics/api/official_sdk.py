@@ -107,12 +107,12 @@ class OfficialSDKAuth(TokenAuth):
 
     def _mint(self, now: float) -> tuple[str, float]:
         # It returns a sentence instead of raising, so that no frame of the traceback has what the library quotes.
-        minted = self._ask(now)
+        minted = self._signed_token(now)
         if isinstance(minted, str):
             raise ConfigError(minted)
         return minted
 
-    def _ask(self, now: float) -> tuple[str, float] | str:
+    def _signed_token(self, now: float) -> tuple[str, float] | str:
         try:
             made = self._signer.generate_application_jwt(lifetime(now, TTL_S))
         except Exception as error:  # noqa: BLE001  their errors, and those of what they call

@@ -50,11 +50,13 @@ def comparisons(dataset: Dataset, truth: Truth) -> Iterator[tuple[str, Any, Any]
 def differences(dataset: Dataset, truth: Truth) -> tuple[int, list[str]]:
     """How many values were compared, and a line for each that differs."""
     compared = list(comparisons(dataset, truth))
-    wrong = [f"{what}: {ours} in the export, {true} in truth" for what, ours, true in compared if not _same(ours, true)]
+    wrong = [
+        f"{what}: {ours} in the export, {true} in truth" for what, ours, true in compared if not _equal(ours, true)
+    ]
     return len(compared), wrong
 
 
-def _same(ours: Any, true: Any) -> bool:
+def _equal(ours: Any, true: Any) -> bool:
     return math.isclose(ours, true, rel_tol=1e-9, abs_tol=1e-9) if isinstance(ours, float) else bool(ours == true)
 
 

@@ -16,7 +16,7 @@ from conv_analytics.dataset.maintenance.finding import Finding
 from conv_analytics.diagnostics.connection_checks import client_of
 from conv_analytics.diagnostics.setup import NIGHTLY, Setup, error, of_error, ok, skipped, warning
 from conv_analytics.errors import APIError, AuthError, ConfigError, NotFound, TransportError
-from conv_analytics.errors.redaction import HiddenText, cut
+from conv_analytics.errors.redaction import HiddenText, shorten
 from conv_analytics.errors.skew import duration
 from conv_analytics.markup import line
 from conv_analytics.private_key import fingerprint_of, unquoted
@@ -72,7 +72,7 @@ def account(setup: Setup) -> Iterator[Finding]:
     except APIError as failure:
         yield of_error(failure)
         return
-    yield ok(f"the application is {line(cut(setup.application.name or 'one without a name'))!r}")
+    yield ok(f"the application is {line(shorten(setup.application.name or 'one without a name'))!r}")
 
 
 def key_pair(setup: Setup) -> Iterator[Finding]:
@@ -176,7 +176,7 @@ def listener(setup: Setup) -> Iterator[Finding]:
     except ConfigError as problem:
         yield of_error(problem)
     except (httpx.HTTPError, *TRANSPORT_EXCEPTIONS) as problem:
-        yield error(f"{url} gave no answer: {cut(str(problem) or type(problem).__name__)}", advice)
+        yield error(f"{url} gave no answer: {shorten(str(problem) or type(problem).__name__)}", advice)
     else:
         waiting = _waiting(answer) if answer.is_success else 0.0
         if waiting > LONG_WAIT_S:
@@ -185,7 +185,7 @@ def listener(setup: Setup) -> Iterator[Finding]:
         elif answer.is_success:
             yield ok(f"{url} answers {answer.status_code}")
         else:
-            yield error(f"{url} answers {answer.status_code}: {cut(answer.text)}".rstrip(": "), advice)
+            yield error(f"{url} answers {answer.status_code}: {shorten(answer.text)}".rstrip(": "), advice)
 
 
 def _waiting(answer: httpx.Response) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conv_analytics.errors.redaction import cut, strip_tags
+from conv_analytics.errors.redaction import shorten, strip_tags
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class ProblemDetails:
         except (ValueError, RecursionError):
             payload = None
         if not isinstance(payload, Mapping):
-            return cls(detail=cut(strip_tags(text)) or None)
+            return cls(detail=shorten(strip_tags(text)) or None)
         return cls.of(payload)
 
     @classmethod
@@ -83,9 +83,9 @@ def _first(payload: Mapping[str, Any], *keys: str) -> str | None:
     for key in keys:
         value = payload.get(key)
         if isinstance(value, str | int | float) and not isinstance(value, bool) and str(value).strip():
-            return cut(str(value))
+            return shorten(str(value))
         if isinstance(value, list | dict) and value:
-            return cut(json.dumps(value, default=str))
+            return shorten(json.dumps(value, default=str))
     return None
 
 

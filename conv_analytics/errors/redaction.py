@@ -77,7 +77,7 @@ def redact(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def cut(text: str) -> str:
+def shorten(text: str) -> str:
     """A text on one line, redacted, of at most `TEXT_LIMIT` characters."""
     text = " ".join(redact(text).split())
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 3]}..."

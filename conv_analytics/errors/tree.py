@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from conv_analytics.errors.problem import ProblemDetails
-from conv_analytics.errors.redaction import cut, redact
+from conv_analytics.errors.redaction import redact, shorten
 
 
 class ConvAnalyticsError(Exception):
@@ -55,7 +55,7 @@ class TransportError(APIError):
     ) -> None:
         if advice is None:
             advice = "Check the network, the proxy and the host." if before_send else "Try again, or raise timeout=."
-        super().__init__(f"{method} {redact(url)} got no answer: {cut(reason)}. {advice}", method=method, url=url)
+        super().__init__(f"{method} {redact(url)} got no answer: {shorten(reason)}. {advice}", method=method, url=url)
         self.before_send = before_send
 
 
@@ -109,7 +109,7 @@ class UnexpectedPayload(APIError):
 
     def __init__(self, reason: str, *, method: str, url: str, status: int = 200) -> None:
         message = (
-            f"{method} {redact(url)} answered {status} with {cut(reason)}. "
+            f"{method} {redact(url)} answered {status} with {shorten(reason)}. "
             "Try again; if it persists, look for a proxy between here and the API, or check base_url."
         )
         super().__init__(message, method=method, url=url)
@@ -237,7 +237,7 @@ class CorruptFile(DatasetError):
     def __init__(self, path: object, reason: str) -> None:
         self.path = str(path)
         super().__init__(
-            f"{self.path} is damaged: {cut(reason)}. Restore it from a copy, or export it again."
+            f"{self.path} is damaged: {shorten(reason)}. Restore it from a copy, or export it again."
             " `conv-analytics verify` checks the whole folder."
         )
 
@@ -247,7 +247,7 @@ class DestinationError(DatasetError):
 
     def __init__(self, destination: object, reason: str) -> None:
         self.destination = redact(str(destination))
-        super().__init__(f"Cannot write to {self.destination}: {cut(reason)}. Nothing was committed.")
+        super().__init__(f"Cannot write to {self.destination}: {shorten(reason)}. Nothing was committed.")
 
 
 class DatasetLocked(DatasetError):
@@ -266,8 +266,8 @@ class PublishIncomplete(DatasetError):
     def __init__(self, table: object, reason: str) -> None:
         self.table = redact(str(table))
         super().__init__(
-            f"The Delta table {self.table} could not be read or written: {cut(reason)}. What is published stays; run"
-            " the same call again to publish the rest."
+            f"The Delta table {self.table} could not be read or written: {shorten(reason)}. What is published stays;"
+            " run the same call again to publish the rest."
         )
 
 
@@ -276,8 +276,8 @@ class MemoryExhausted(ConvAnalyticsError, MemoryError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The answer needs more memory than DuckDB may use ({cut(reason)}). Ask for fewer columns (columns=[...])"
-            " or for groups, or give it more: connection = dataset.duckdb(), then"
+            f"The answer needs more memory than DuckDB may use ({shorten(reason)}). Ask for fewer columns"
+            " (columns=[...]) or for groups, or give it more: connection = dataset.duckdb(), then"
             " connection.execute(\"set memory_limit = '8GB'\"), and query the connection."
         )
 

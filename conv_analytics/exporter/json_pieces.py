@@ -59,7 +59,7 @@ def _text(stream: _Stream) -> Piece:
     """Text up to the next object."""
     while True:
         end = stream.data.find(b"{", stream.at)
-        if end >= 0 or len(stream.data) - stream.at >= MAX_TEXT or not stream.grow():
+        if end >= 0 or len(stream.data) - stream.at >= MAX_TEXT or not stream.read_more():
             break
     end = min(len(stream.data) if end < 0 else end, stream.at + MAX_TEXT)
     return Piece(stream.take(end), None)
@@ -87,7 +87,7 @@ class _Stream:
             self._line_end = self.dropped + end
         return self._line_end - self.dropped
 
-    def grow(self) -> bool:
+    def read_more(self) -> bool:
         """Read on, at least as much as there is; return False at the end."""
         if self._ended:
             return False
@@ -113,7 +113,7 @@ class _Stream:
             # The last bytes may be the beginning of a mark.
             if self.at < len(self.data) - 2:
                 return True
-            if not self.grow():
+            if not self.read_more():
                 return self.at < len(self.data)
 
     def take(self, end: int) -> bytes:
@@ -136,7 +136,7 @@ class _Cutter:
         """The object that begins here; what is damaged ends before the next line that begins with an object."""
         stream = self._stream
         if len(stream.data) - stream.at < MAX_TEXT:
-            stream.grow()
+            stream.read_more()
         line = stream.line_end()
         if self._crowded <= stream.dropped + stream.at:
             end = len(stream.data) if line < 0 else line
@@ -178,7 +178,7 @@ class _Cutter:
             if not depth or following >= 0:
                 break
             place -= stream.at
-            whole = not stream.grow()
+            whole = not stream.read_more()
             place += stream.at
             if whole:
                 break

@@ -14,7 +14,7 @@ from pathlib import Path
 from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DatasetError, DatasetLocked
-from conv_analytics.errors.redaction import cut
+from conv_analytics.errors.redaction import shorten
 from conv_analytics.live.counts import Counts
 from conv_analytics.log import LOGGER, Entry
 
@@ -54,7 +54,7 @@ class ChildRun:
                 with contextlib.suppress(OSError):
                     os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
             report, said = (text.decode("utf-8", "replace") for text in process.communicate())
-        last = cut((said.strip().splitlines() or [""])[-1].removeprefix("conv-analytics: "))
+        last = shorten((said.strip().splitlines() or [""])[-1].removeprefix("conv-analytics: "))
         if process.returncode == _LOCKED:
             raise DatasetLocked(dest, "another run")
         if process.returncode == _INCOMPLETE and report.strip():
@@ -115,7 +115,7 @@ class Committer:
             return False
         except Exception as error:  # noqa: BLE001  events come in whatever a run does; the reason is counted and logged
             counts.commits["failed"] += 1
-            LOGGER.error(Entry("commit failed", {"error": type(error).__name__, "reason": cut(str(error))}))
+            LOGGER.error(Entry("commit failed", {"error": type(error).__name__, "reason": shorten(str(error))}))
         else:
             self._count_commit()
         return True

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from conv_analytics.dataset.storage.inbox import Receipt
-from conv_analytics.errors.redaction import cut
+from conv_analytics.errors.redaction import shorten
 from conv_analytics.live.addresses import AllowedSenders
 from conv_analytics.live.asgi import HttpRequest, Memory, Refused, decompressed
 from conv_analytics.live.counts import Counts
@@ -172,5 +172,5 @@ class Intake:
 
 def _failed(error: Exception) -> Refused:
     """Log an internal error, and return the refusal for it."""
-    LOGGER.error(Entry("failed", {"error": type(error).__name__, "reason": cut(str(error))}))
+    LOGGER.error(Entry("failed", {"error": type(error).__name__, "reason": shorten(str(error))}))
     return Refused(503, "error")

@@ -28,11 +28,11 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     # Invisible characters go first: they would keep letters and their accents apart.
-    seen = "".join(" " if char in "\t\n\r\v\f" else char for char in text if not _unseen(char))
-    return "".join(_plain(char) for char in unicodedata.normalize("NFKC", seen) if not _unseen(char))
+    seen = "".join(" " if char in "\t\n\r\v\f" else char for char in text if not _is_invisible(char))
+    return "".join(_plain(char) for char in unicodedata.normalize("NFKC", seen) if not _is_invisible(char))
 
 
-def _unseen(char: str) -> bool:
+def _is_invisible(char: str) -> bool:
     return char in _ALSO_UNSEEN or (char not in "\t\n\r\v\f" and unicodedata.category(char) in _UNSEEN)
 
 

@@ -159,7 +159,7 @@ class Display:
         self._names: dict[str, str] = {}
         self._named: re.Pattern[str] | None = None
 
-    def know(self, names: Iterable[str]) -> None:
+    def add_names(self, names: Iterable[str]) -> None:
         """Add names of people: they are masked in every text from now on."""
         for name in names:
             if self.on and len(name.strip()) > 1 and self.party(name) != name:

@@ -328,7 +328,9 @@ class Walker:
         if kind is Kind.PHONE:
             # Only the value shows whether it is a number, an address or a name.
             return Rule(_Texts(lambda value: self._party(value, kind)), numbers=action is not Action.KEEP)
-        rule = Rule(_Texts(self._acting(kind, change)), numbers=action is not Action.KEEP and kind is not Kind.UNKNOWN)
+        rule = Rule(
+            _Texts(self._change_of(kind, change)), numbers=action is not Action.KEEP and kind is not Kind.UNKNOWN
+        )
         rule.keep, rule.empty = action is Action.KEEP, action is Action.DROP
         if kind is Kind.UNKNOWN:
             rule.numbers = action is Action.DROP
@@ -339,9 +341,9 @@ class Walker:
             keep = self._rules[Kind.ADDRESS] is Action.KEEP
             return Rule(_Texts(lambda value: value if keep else None), numbers=not keep)
         if what is Person.EXTENSION:
-            change = self._acting(Kind.PHONE, self._tokens.extension)
+            change = self._change_of(Kind.PHONE, self._tokens.extension)
         elif what is Person.USER:
-            change = self._acting(Kind.SIP, self._tokens.person)
+            change = self._change_of(Kind.SIP, self._tokens.person)
         elif what is Person.URI:
             change = self._uri
         else:
@@ -358,19 +360,19 @@ class Walker:
         value = seen
         scheme = within(value).partition(":")[0].lower()
         if digits_of(value) is not None or value.isdigit() or scheme == "tel":
-            return self._acting(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.extension)(value)
+            return self._change_of(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.extension)(value)
         if "://" in value:
-            return self._acting(Kind.URL, self._tokens.url)(value)
+            return self._change_of(Kind.URL, self._tokens.url)(value)
         if re.search(r"(?i)\bsips?:", value):
-            return self._acting(Kind.SIP, self._tokens.uri)(value)
-        return self._acting(otherwise, self._tokens.person)(value)
+            return self._change_of(Kind.SIP, self._tokens.uri)(value)
+        return self._change_of(otherwise, self._tokens.person)(value)
 
     def _uri(self, value: str) -> Any:
         # An address without a scheme is a SIP address all the same.
         bare = "@" in value and ":" not in value
-        return self._acting(Kind.SIP, self._tokens.uri)(value) if bare else self._party(value)
+        return self._change_of(Kind.SIP, self._tokens.uri)(value) if bare else self._party(value)
 
-    def _acting(self, kind: Kind, change: Change) -> Change:
+    def _change_of(self, kind: Kind, change: Change) -> Change:
         """The change that the rule of a kind asks for."""
         action = self._rules[kind]
         if action is Action.HASH:

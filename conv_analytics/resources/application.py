@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conv_analytics.resources.endpoint import Call, at
+from conv_analytics.resources.endpoint import Call, path_of
 from conv_analytics.resources.links import APILinks
 from conv_analytics.resources.record import Record, wire
 
@@ -97,7 +97,7 @@ def get_application(application_id: str) -> Call[Application]:
     >>> get_application("c0ffee00-1d0c-4a2b-8a57-6f0e5d1b2a90")
     Call(GET /v2/applications/c0ffee00-1d0c-4a2b-8a57-6f0e5d1b2a90)
     """
-    return Call("GET", at(_APPLICATION, application_id=application_id), Application.from_wire)
+    return Call("GET", path_of(_APPLICATION, application_id=application_id), Application.from_wire)
 
 
 __all__ = [

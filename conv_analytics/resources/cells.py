@@ -44,7 +44,7 @@ def text(value: object) -> str:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool) and _in_range(value):
         return str(value)
-    raise _wrong(value, "text")
+    raise _unreadable(value, "text")
 
 
 def integer(value: object) -> int:
@@ -58,7 +58,7 @@ def integer(value: object) -> int:
     ):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(value, "a whole number")
+        raise _unreadable(value, "a whole number")
     if not _INT64_MIN <= value <= _INT64_MAX:
         raise Unreadable("outside the 64-bit range")
     return value
@@ -98,13 +98,13 @@ def number(value: object) -> float:
     0.94
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _wrong(value, "a number")
+        raise _unreadable(value, "a number")
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
-        raise _wrong(value, "a number")
+        raise _unreadable(value, "a number")
     try:
         result = float(value)
     except (ValueError, OverflowError):
-        raise _wrong(value, "a number") from None
+        raise _unreadable(value, "a number") from None
     if not math.isfinite(result):
         raise Unreadable("not a finite number")
     return result
@@ -123,7 +123,7 @@ def flag(value: object) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise _wrong(value, "true or false")
+    raise _unreadable(value, "true or false")
 
 
 def instant(value: object) -> datetime:
@@ -133,12 +133,12 @@ def instant(value: object) -> datetime:
     datetime.datetime(2026, 2, 3, 8, 14, 9, 20000, tzinfo=datetime.timezone.utc)
     """
     if not isinstance(value, str):
-        raise _wrong(value, "an ISO 8601 instant")
+        raise _unreadable(value, "an ISO 8601 instant")
     try:
         moment = datetime.fromisoformat(value.strip())
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _wrong(value, "an ISO 8601 instant") from None
+        raise _unreadable(value, "an ISO 8601 instant") from None
 
 
 def money(value: object) -> Decimal:
@@ -150,10 +150,10 @@ def money(value: object) -> Decimal:
     Decimal('0.04218000')
     """
     if isinstance(value, bool) or not isinstance(value, str | int | float) or not _in_range(value):
-        raise _wrong(value, "an amount")
+        raise _unreadable(value, "an amount")
     written = str(value).strip()
     if not _NUMBER.fullmatch(written):
-        raise _wrong(value, "an amount")
+        raise _unreadable(value, "an amount")
     amount = Decimal(written)
     # Arithmetic would round at the context's precision, so the digits are counted instead.
     sign, digits, exponent = amount.as_tuple()
@@ -179,7 +179,7 @@ def choice(vocabulary: type[StrEnum]) -> Callable[[object], str]:
 
     def read(value: object) -> str:
         if not isinstance(value, str):
-            raise _wrong(value, "a word")
+            raise _unreadable(value, "a word")
         written = text(value)
         return known.get(written.strip().lower(), written)
 
@@ -198,7 +198,7 @@ def _in_range(value: object) -> bool:
     return not isinstance(value, int) or abs(value) < 10**40
 
 
-def _wrong(value: object, expected: str) -> Unreadable:
+def _unreadable(value: object, expected: str) -> Unreadable:
     # The value itself stays out of the message: it may be personal, and the quarantine holds it in full.
     return Unreadable(f"{_KINDS.get(type(value), type(value).__name__)} is not {expected}")
 

@@ -123,10 +123,10 @@ def target(path: str, params: Params) -> str:
 _encoded = lru_cache(1024)(partial(quote, safe=""))
 
 
-def at(template: str, **ids: str) -> str:
+def path_of(template: str, **ids: str) -> str:
     """Put ids into a path.
 
-    >>> at("/v1/users/{user_id}/sessions", user_id="USR/1 ?")
+    >>> path_of("/v1/users/{user_id}/sessions", user_id="USR/1 ?")
     '/v1/users/USR%2F1%20%3F/sessions'
     """
     for name, value in ids.items():

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, Self, TypeVar, dataclass_transform
 from conv_analytics.instants import utc_text
 from conv_analytics.resources import cells
 from conv_analytics.resources.cells import Unreadable
-from conv_analytics.resources.record_class import Signature, defaults_of, once, value_repr
+from conv_analytics.resources.record_class import Signature, cached, defaults_of, value_repr
 
 #: User data: any JSON value, kept verbatim. Its keys are never re-cased (contract 9, no. 32).
 Json = Any
@@ -240,7 +240,7 @@ class Record:
         return result
 
 
-@once
+@cached
 def fields(record: type[Record]) -> tuple[Field, ...]:
     """The declared fields of a record class, in order."""
     hints = typing.get_type_hints(record)
@@ -251,7 +251,7 @@ def fields(record: type[Record]) -> tuple[Field, ...]:
     )
 
 
-@once
+@cached
 def reader(kind: Any) -> Callable[[object], Any]:
     """The function of `conv_analytics.resources.cells` that reads a kind."""
     if isinstance(kind, type) and issubclass(kind, StrEnum):
@@ -355,7 +355,7 @@ def _union(hint: Any) -> tuple[Any, ...]:
     return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
 
 
-@once
+@cached
 def _declared_keys(record: type[Record]) -> frozenset[str]:
     return frozenset(path[0] for field in fields(record) for path in field.paths) | {"_links"}
 

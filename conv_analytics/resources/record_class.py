@@ -13,7 +13,7 @@ _P = TypeVar("_P")
 _R = TypeVar("_R")
 
 
-def once(function: Callable[[_P], _R]) -> Callable[[_P], _R]:
+def cached(function: Callable[[_P], _R]) -> Callable[[_P], _R]:
     """The function, computed once for each argument."""
     # mypy does not see that a class is hashable when its instances define equality.
     return typing.cast("Callable[[_P], _R]", functools.cache(function))
@@ -31,7 +31,7 @@ class Signature:
         return inspect.Signature(parameters, return_annotation=None)
 
 
-@once
+@cached
 def defaults_of(record: type[Any]) -> dict[str, Any]:
     """The default of each field in order; for ``extra`` what makes one."""
     defaults = {field.name: field.default for field in dataclasses.fields(record)}
@@ -42,19 +42,19 @@ def defaults_of(record: type[Any]) -> dict[str, Any]:
 _SECRET_KEYS = frozenset({"password", "api_key", "sdp"})
 
 
-def _veiled(value: Any) -> Any:
+def _without_secrets(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: "***" if key in _SECRET_KEYS else _veiled(item) for key, item in value.items()}
-    return [_veiled(item) for item in value] if isinstance(value, list) else value
+        return {key: "***" if key in _SECRET_KEYS else _without_secrets(item) for key, item in value.items()}
+    return [_without_secrets(item) for item in value] if isinstance(value, list) else value
 
 
 def value_repr(value: object) -> str:
     """The repr of a value without the secrets in it."""
     try:
-        return repr(_veiled(value))
+        return repr(_without_secrets(value))
     except (RecursionError, ValueError):
         # User data may be nested as deep as its sender liked, or hold an integer too long to be written.
         return "..."
 
 
-__all__ = ["Signature", "defaults_of", "once", "value_repr"]
+__all__ = ["Signature", "cached", "defaults_of", "value_repr"]

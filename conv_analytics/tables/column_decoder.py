@@ -91,7 +91,7 @@ class ColumnDecoder:
 
     def read(self, documents: Sequence[Raw]) -> Reading:
         """Read JSON objects."""
-        return self._together(documents, absent_ok=False)
+        return self._decode_together(documents, absent_ok=False)
 
     def read_texts(self, texts: pa.Array) -> Reading:
         """Read JSON objects that are already a column of texts; null counts as an object without keys.
@@ -116,9 +116,9 @@ class ColumnDecoder:
         return Reading(arrays, cells)
 
     def _distinct(self, texts: pa.Array) -> Reading:
-        return self._together(texts.cast(pa.binary()).fill_null(b"{}").to_pylist(), absent_ok=True)
+        return self._decode_together(texts.cast(pa.binary()).fill_null(b"{}").to_pylist(), absent_ok=True)
 
-    def _together(self, documents: Sequence[Raw], *, absent_ok: bool) -> Reading:
+    def _decode_together(self, documents: Sequence[Raw], *, absent_ok: bool) -> Reading:
         """Decode objects as one list; one by one if any of them does not fit."""
         try:
             decoded = self._many.decode(b"[" + b",".join(documents) + b"]")

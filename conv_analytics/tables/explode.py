@@ -94,7 +94,7 @@ def _items(plan: _Plan, bodies: pa.Array, columns: Mapping[str, pa.Array], repea
     single = columns[_OUTSIDE + last_item[0]].is_valid().to_pylist() if last_item else [False] * len(bodies)
     items = _Items()
     for row, text in enumerate(columns[_LIST].to_pylist()):
-        listed, reason = cut((text or "").encode())
+        listed, reason = split_items((text or "").encode())
         if reason:
             items.cells.append(Cell(row, plan.table.name, reason))
         is_body = not listed and not reason and single[row]
@@ -137,7 +137,7 @@ def _plain(array: pa.Array) -> pa.Array:
     return array.cast(pa.string()) if pa.types.is_dictionary(array.type) else array
 
 
-def cut(raw: bytes) -> tuple[Sequence[Raw], str | None]:
+def split_items(raw: bytes) -> tuple[Sequence[Raw], str | None]:
     """The items of a list; one object stands for a list of one (contract 9, no. 13)."""
     if raw in _NONE:
         return (), None

@@ -30,7 +30,7 @@ from conv_analytics.tables.broken_records import ProblemLog
 from conv_analytics.tables.column import pick
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, json_texts
 from conv_analytics.tables.envelope import EventSource
-from conv_analytics.tables.explode import comparable, cut
+from conv_analytics.tables.explode import comparable, split_items
 from conv_analytics.tables.flatten import Rows, assemble, keys_with_number, sources
 from conv_analytics.tables.kinds import INSTANT, nulls, recode, to_arrow
 from conv_analytics.tables.redact import redact_column
@@ -242,7 +242,7 @@ def _transcripts(arrays: Arrays) -> tuple[Arrays, list[Cell]]:
     cells = []
     for row, text in enumerate(arrays["speech"].to_pylist()):
         speech = _members(text)
-        listed, unreadable = cut(speech.get("results", b""))
+        listed, unreadable = split_items(speech.get("results", b""))
         if unreadable:
             cells.append(Cell(row, "text", f"results are {unreadable}"))
         reason = _value(speech.get("timeout_reason"))

@@ -80,7 +80,7 @@ def test_people_are_masked_the_same_way_everywhere() -> None:
                                     "bob@example.org", "2001:db8:0:0::7", "wss://example.org/u?token=abc"])  # fmt: skip
 def test_free_words_lose_people(secret: str) -> None:
     shown = Display()
-    shown.know(["Bob Smith"])
+    shown.add_names(["Bob Smith"])
     text = shown.text(f"no answer from {secret} today")
     assert secret not in text
     assert text.startswith("no answer from ")

@@ -53,7 +53,7 @@ def _evidence_of(what: str, value: Any, numbers: Mapping[str, float]) -> Evidenc
     if what == "mos_scale" and (isinstance(value, bool) or value not in SCALES):
         raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
     decided = f"{value:g}" if what == "mos_scale" else str(value)
-    n, odd = _outside(numbers, what, decided)
+    n, odd = _out_of_range(numbers, what, decided)
     why = f"; {odd:,} of {n:,} values cannot be in it and are treated as unmeasured" if odd else ""
     return Evidence(what, decided, n if odd else 0, None, f"given by the caller{why}", odd)
 
@@ -67,7 +67,7 @@ def _rate_is_share(counts: Mapping[str, float]) -> bool:
     return not (beyond > ODD_ROWS and beyond * 2 > counts.get("rate_checked", 0))
 
 
-def _many(k: float, n: float) -> bool:
+def _too_many(k: float, n: float) -> bool:
     """Whether `k` of `n` rows are too many to be odd ones."""
     return k > ODD_ROWS and k > ODD_SHARE * n
 
@@ -112,10 +112,10 @@ def _loss_of(counts: Mapping[str, float]) -> Evidence:
     if not some:
         why = f"all {n:,} values are 0, which is not the same as no loss" if n else "no leg has a value"
         return Evidence("loss_unit", "unknown", n, None, why)
-    evidence = _voted(counts, "flaws") if _flaws_speak(counts) else None
-    evidence = evidence or _by_packets(counts) or _voted(counts, "rate") or _by_size(counts)
+    evidence = _vote(counts, "flaws") if _flaws_speak(counts) else None
+    evidence = evidence or _by_packets(counts) or _vote(counts, "rate") or _by_size(counts)
     beyond = int(counts.get(f"loss_outside_{evidence.decided}", 0))
-    if _many(beyond, some):
+    if _too_many(beyond, some):
         why = f"mixed: {evidence.why}; but {beyond:,} of {some:,} losses cannot be in that unit"
         return Evidence("loss_unit", "unknown", n, evidence.share, why)
     if not beyond:
@@ -133,7 +133,7 @@ def _flaws_speak(counts: Mapping[str, float]) -> bool:
     return counts.get("flaws_votes", 0) * 2 >= counts.get("flaws_told", 0)
 
 
-def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
+def _vote(counts: Mapping[str, float], by: str) -> Evidence | None:
     """The unit of losses by a vote of the legs; None where too few legs can vote."""
     votes, n = int(counts.get(f"{by}_votes", 0)), int(counts["loss_n"])
     if not votes:
@@ -142,7 +142,7 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
     agree, against = int(counts.get(f"{by}_{best}", 0)), int(counts.get(f"{by}_not_{best}", 0))
     what = "flaws" if by == "flaws" else "jitter_loss_rate"
     why = f"{agree:,} of {votes:,} losses agree with their {what} as {best}"
-    if _many(against, votes):
+    if _too_many(against, votes):
         return Evidence("loss_unit", "unknown", n, agree / votes, f"mixed: {why}, {against:,} only in another unit")
     if votes < VOTES:
         if against:
@@ -159,9 +159,9 @@ def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
     small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
     why = f"as percentages, {small:,} of {some:,} losses would be less than one packet"
     # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
-    if _many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
+    if _too_many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
         return Evidence("loss_unit", "unknown", n, None, f"mixed: {why}, and as fractions {big:,} would be above 1")
-    if some >= ENOUGH and small * 2 > some and not _many(big, some):
+    if some >= ENOUGH and small * 2 > some and not _too_many(big, some):
         return Evidence("loss_unit", "fraction", n, small / some, why)
     return None
 
@@ -170,13 +170,13 @@ def _by_size(counts: Mapping[str, float]) -> Evidence:
     """By values too large for a unit, or not whole; the column's name says percents."""
     some, n, median = int(counts["loss_some"]), int(counts["loss_n"]), counts.get("loss_median", 0.0)
     above, big, part = (int(counts.get(f"loss_outside_{unit}", 0)) for unit in ("percent", "fraction", "count"))
-    if _many(above, some):
-        if _many(part, some):
+    if _too_many(above, some):
+        if _too_many(part, some):
             why = f"{above:,} of {some:,} losses are above 100, and {part:,} are not whole"
             return Evidence("loss_unit", "unknown", n, None, why)
         why = f"{above:,} of {some:,} losses are above 100, and no share is"
         return Evidence("loss_unit", "count", n, above / some, why)
-    if _many(big, some) and _many(part, some):
+    if _too_many(big, some) and _too_many(part, some):
         why = f"{big:,} of {some:,} losses are above 1, so no fractions, and {part:,} are not whole, so no counts"
         return Evidence("loss_unit", "percent", n, (some - above) / some, why)
     if median > LOSS_UNLIKELY:
@@ -186,7 +186,7 @@ def _by_size(counts: Mapping[str, float]) -> Evidence:
     return Evidence("loss_unit", "unknown", n, None, why)
 
 
-def _outside(counts: Mapping[str, float], what: str, unit: str) -> tuple[int, int]:
+def _out_of_range(counts: Mapping[str, float], what: str, unit: str) -> tuple[int, int]:
     """For a unit set by the caller: how many values there are, and how many of them are outside its range."""
     if what == "mos_scale":
         n = int(counts.get("mos_n", 0))
@@ -202,7 +202,7 @@ def _jitter_of(counts: Mapping[str, float]) -> Evidence:
         return Evidence("jitter_unit", "ms2", 0, None, "assumed: no leg has a value", assumed=True)
     odd, unlikely = int(counts.get("jitter_outside_ms2", 0)), int(counts.get("jitter_unlikely", 0))
     left_out = f"; {odd:,} are impossible and are treated as unmeasured" if odd else ""
-    if _many(unlikely, n):
+    if _too_many(unlikely, n):
         why = f"{unlikely:,} of {n:,} values are above {JITTER_UNLIKELY_MS:g}: too many for deviations in ms{left_out}"
         return Evidence("jitter_unit", "ms2", n, unlikely / n, why, odd)
     readings = " and ".join(f"{int(counts.get(f'jitter_bad_{each}', 0)):,} as {name}" for each, name in _JITTER.items())

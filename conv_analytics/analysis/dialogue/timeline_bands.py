@@ -88,11 +88,11 @@ class _Pairs:
             event.order = "duplicate"
             return
         past = self._closed.get(key)
-        if past is not None and past.open_start and _before(event, past.ended_by):
+        if past is not None and past.open_start and _precedes(event, past.ended_by):
             # By number the start is first, by the clock the end: how long it lasted is not known.
             past.event, past.start, past.end, past.open_start, past.order = event, event.at, event.at, False, "late"
             return
-        row = TimelineRow(lane, "band", what, event.at, None, _begun(event, what, lane), event, order=event.order)
+        row = TimelineRow(lane, "band", what, event.at, None, _band_label(event, what, lane), event, order=event.order)
         self.rows.append(row)
         self._open[key] = row
 
@@ -100,7 +100,7 @@ class _Pairs:
         lane = self.lanes.of(event)
         if event.type == "audio:record:done":
             self._recordings[_key(event, column) or lane.id] = event
-        key = self._which(what, _key(event, column), lane)
+        key = self._band_of(what, _key(event, column), lane)
         row = self._open.pop(key, None)
         if row is None:
             past = self._closed.get(key)
@@ -109,13 +109,13 @@ class _Pairs:
                 event.order = event.order if _reported(event, past) else "duplicate"
                 return
             row = TimelineRow(
-                lane, "band", what, None, None, _begun(event, what, lane), open_start=True, order=event.order
+                lane, "band", what, None, None, _band_label(event, what, lane), open_start=True, order=event.order
             )
             self.rows.append(row)
         row.end, row.ended_by = _ended(event, row.start), event
         self._closed[key] = row
 
-    def _which(self, what: str, key: str | None, lane: Lane) -> tuple[str, str]:
+    def _band_of(self, what: str, key: str | None, lane: Lane) -> tuple[str, str]:
         """The band that an end belongs to; without an id it is the latest open one of its lane."""
         if key is not None:
             return what, key
@@ -224,7 +224,7 @@ def _key(event: ConversationEvent, column: str | None) -> str | None:
     return name.replace("-", "").lower() if name else None
 
 
-def _before(event: ConversationEvent, other: ConversationEvent | None) -> bool:
+def _precedes(event: ConversationEvent, other: ConversationEvent | None) -> bool:
     return None not in (event.event_id, other and other.event_id) and event.event_id < other.event_id  # type: ignore[operator, union-attr]
 
 
@@ -239,7 +239,7 @@ def _ended(event: ConversationEvent, start: int | None) -> int | None:
     return start if end is not None and start is not None and end < start else end
 
 
-def _begun(event: ConversationEvent, what: str, lane: Lane) -> str:
+def _band_label(event: ConversationEvent, what: str, lane: Lane) -> str:
     if event.type.startswith("audio:ringing"):
         return "ringing tone"
     if what == "saying" and event.text("language"):

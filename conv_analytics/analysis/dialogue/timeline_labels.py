@@ -21,7 +21,7 @@ def mark(event: ConversationEvent) -> tuple[str, str]:
     >>> mark(ConversationEvent(1, "sip:hangup", 0, None, None, values={"sip_code": 486, "reason_code": "REMOTE_BUSY"}))
     ('hangup', '486 busy (REMOTE_BUSY)')
     """
-    what, words = _MARKS.get(event.type, ("event", _other))
+    what, words = _MARKS.get(event.type, ("event", _type_label))
     return what, words(event)
 
 
@@ -35,7 +35,7 @@ def _message(event: ConversationEvent) -> str:
     kind = event.text("message_type") or "message"
     if event.text("deleted_at"):
         return f"{kind}, deleted"
-    return f"{kind}, {_many(len(str(event.get('text') or '')), 'character')}" if kind == "text" else kind
+    return f"{kind}, {_counted(len(str(event.get('text') or '')), 'character')}" if kind == "text" else kind
 
 
 def _status(event: ConversationEvent) -> str:
@@ -137,11 +137,11 @@ def _deleted(event: ConversationEvent) -> str:
     return f"deleted: message {of}" if of else "message deleted"
 
 
-def _other(event: ConversationEvent) -> str:
+def _type_label(event: ConversationEvent) -> str:
     return event.type.replace(":", " ") or "event without a type"
 
 
-def _many(number: int, word: str) -> str:
+def _counted(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 

@@ -210,13 +210,13 @@ def _sides(rows: pd.DataFrame, dead_air_s: float) -> pd.DataFrame:
     known = rows.assign(dead=dead).groupby("role")
     table = known.agg(conversations=(_ID, "nunique"), turns=(_ID, "size"), open_turns=("open", "sum"),
                       talk_s=("talk_s", "sum"), dead_airs=("dead", "count"), dead_air_s=("dead", "sum"))  # fmt: skip
-    table = table.join(_replies(rows, ["role"])).join(_barged(rows, ["role"]))
+    table = table.join(_replies(rows, ["role"])).join(_barge_ins(rows, ["role"]))
     return table.reset_index()
 
 
 def _conversations(rows: pd.DataFrame, quiet: pd.DataFrame, dead_air_s: float) -> pd.DataFrame:
     group = rows.groupby(_ID)
-    table = group.agg(turns=(_ID, "size"), open_turns=("open", "sum")).join(_barged(rows, [_ID]))
+    table = group.agg(turns=(_ID, "size"), open_turns=("open", "sum")).join(_barge_ins(rows, [_ID]))
     replies = _replies(rows, [_ID, "role"])
     for role in ROLES:
         table[f"{role}_turns"] = (rows["role"] == role).groupby(rows[_ID]).sum()
@@ -244,7 +244,7 @@ def _replies(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return table
 
 
-def _barged(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+def _barge_ins(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """How many turns were spoken into, among those for which that is known, and how many of these were stopped."""
     into = rows["barged_in"].fillna(value=False).astype(bool)
     flags = rows.assign(barge_ins=into, barge_in_n=rows["barged_in"].notna(),

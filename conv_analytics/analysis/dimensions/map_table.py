@@ -86,7 +86,7 @@ def map_table(
     if not len(raw):
         raise ConfigError(f"{name} has no rows. Below the names of its columns stands a row per {key.column}.")
     what = f"{name}: column {key.column!r}"
-    keys = _unwrapped(_texts(raw[key.column], what, exact=True))
+    keys = _without_text_marks(_texts(raw[key.column], what, exact=True))
     if keys.null_count:
         row = pc.index(keys.is_null(), True).as_py()
         raise ConfigError(f"{what} is empty in row {row + 1}: it would mean nothing. Fill it in, or delete the row.")
@@ -197,7 +197,7 @@ def _texts(column: Any, what: str, *, exact: bool = False) -> pa.Array:
     return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
 
 
-def _unwrapped(texts: pa.Array) -> pa.Array:
+def _without_text_marks(texts: pa.Array) -> pa.Array:
     """Keys without the marks by which spreadsheets keep them as text: ="0044", '+44."""
     return pc.replace_substring_regex(pc.replace_substring_regex(texts, '^="?([^"]*)"?$', r"\1"), "^'", "")
 

@@ -76,7 +76,7 @@ def call_rows(source: Source) -> Rows:
     """The calls for further questions; with ``last_at``, the last known instant, null while a call is up."""
     own = source.dimension_columns
     numbered = _numbered(leg_rows(source, (*_NEEDED, *own)).with_micros(*_INSTANTS, suffix="")).materialized()
-    together = _together(numbered)
+    together = _per_call(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),
     )  # fmt: skip
@@ -112,7 +112,7 @@ def _numbered(rows: Rows) -> Rows:
     return rows.with_columns(nw.col("new").cum_sum().over(_CONVERSATION, order_by=order).alias("call"))
 
 
-def _together(rows: Rows) -> Rows:
+def _per_call(rows: Rows) -> Rows:
     """One row per call: sums and extremes of its legs, in all and by side."""
     col = nw.col
     inbound, outbound = col("direction") == "inbound", col("direction") == "outbound"

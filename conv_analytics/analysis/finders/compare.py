@@ -140,10 +140,10 @@ def decomposed(
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
     """The total, the groups and the reason, from the keys with ``k0, n0, k1, n1``."""
     k0, n0, k1, n1 = (counts[name].to_numpy("float64") for name in ("k0", "n0", "k1", "n1"))
-    share0, share1 = _over(n0, n0.sum()), _over(n1, n1.sum())
-    rate0, rate1 = _over(k0, n0), _over(k1, n1)
+    share0, share1 = _ratio(n0, n0.sum()), _ratio(n1, n1.sum())
+    rate0, rate1 = _ratio(k0, n0), _ratio(k1, n1)
     whole = np.array([k0.sum(), n0.sum(), k1.sum(), n1.sum()])
-    overall = float((_over(whole[0], whole[1]) + _over(whole[2], whole[3])) / 2)
+    overall = float((_ratio(whole[0], whole[1]) + _ratio(whole[2], whole[3])) / 2)
     # Where a period lacks a group, its rate of the other period says nothing of a change; where both do, nothing does.
     lacking = np.where(n0 + n1 > 0, np.where(n0 > 0, rate0, rate1), overall)
     known0, known1 = (np.where(np.isnan(rate), lacking, rate) for rate in (rate0, rate1))
@@ -166,7 +166,7 @@ def decomposed(
     for place, name in enumerate(("k0", "n0", "k1", "n1")):
         total[name] = pd.array([int(whole[place]), None, None], "Int64")
     for name, k, n in (("rate0", whole[0], whole[1]), ("rate1", whole[2], whole[3])):
-        total[name] = [float(_over(k, n)), np.nan, np.nan]
+        total[name] = [float(_ratio(k, n)), np.nan, np.nan]
     own, own_lo, own_hi = newcombe(k1, n1, k0, n0, confidence=confidence)
     p = np.where((n0 >= min_n) & (n1 >= min_n), _two_sided(k0, n0, k1, n1), np.nan)
     q = benjamini_hochberg(p)
@@ -195,21 +195,21 @@ def _variance(values: Floats, shares: Floats, size: float) -> float:
 def _noise(k: Floats, n: Floats) -> Floats:
     """The variance of a rate, with the rate kept away from 0 and 1."""
     p = (k + 1) / (n + 2)
-    return _over(p * (1 - p), n)
+    return _ratio(p * (1 - p), n)
 
 
 def _two_sided(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> Floats:
     """The two-sided p value for equal rates, by the pooled normal approximation."""
-    pooled = _over(k0 + k1, n0 + n1)
+    pooled = _ratio(k0 + k1, n0 + n1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.abs(_over(k1, n1) - _over(k0, n0)) / np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
+        z = np.abs(_ratio(k1, n1) - _ratio(k0, n0)) / np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
     normal = NormalDist()
     # No variation at all is no change.
     result: Floats = np.array([2 * normal.cdf(-value) if np.isfinite(value) else 1.0 for value in z])
     return result
 
 
-def _over(k: Any, n: Any) -> Floats:
+def _ratio(k: Any, n: Any) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         result: Floats = np.where(np.asarray(n) > 0, np.asarray(k) / np.asarray(n), np.nan)
     return result

@@ -98,7 +98,7 @@ def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Opti
     """
     count = len(z)
     ewma, bound = np.full(count, np.nan), np.full(count, np.nan)
-    variance, following = _spread(z, day, options)
+    variance, following = _variances(z, day, options)
     value = 0.0
     for drifting, row in enumerate(np.flatnonzero(weekly & ~np.isnan(z)), start=1):
         # One period far out is flagged as such: it is no drift of those that follow.
@@ -111,7 +111,7 @@ def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Opti
     return Chart(variance, ewma, bound)
 
 
-def _spread(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
+def _variances(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
     """The variance of each score, and of the moving average relative to chance.
 
     From the scores of other times: not of the days before and the weeks after, which a change that is found there
@@ -151,7 +151,7 @@ def _spread(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
     alike = np.where(common > excess, np.maximum(alike, follows), alike)
     # Periods that follow each other tell less than as many others of how much they vary.
     telling = np.clip(alike * excess / np.maximum(square, 1.0), 0.0, 1.0) ** 2
-    student = _student(options.limit, np.maximum(seen * (1 - telling) / (1 + telling), _FEWEST))
+    student = _student_allowance(options.limit, np.maximum(seen * (1 - telling) / (1 + telling), _FEWEST))
     excess = np.maximum(excess * student, common)
     variance[rows] = 1 + excess
     next_to = alike * (1 - options.weight)
@@ -168,7 +168,7 @@ def _differences(z: Floats, lag: int) -> float:
     return square - 1 if square > 1 + _DOUBT_MEDIAN * (2 / len(differences)) ** 0.5 else 0.0
 
 
-def _student(limit: float, seen: Floats) -> Floats:
+def _student_allowance(limit: float, seen: Floats) -> Floats:
     """Allowance for a variance estimated from few values: the squared ratio of Student's limit to the normal one."""
     more = (limit**2 + 1) / (4 * seen) + (5 * limit**4 + 16 * limit**2 + 3) / (96 * seen**2)
     factor: Floats = (1 + more) ** 2

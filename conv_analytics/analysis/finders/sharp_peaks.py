@@ -93,15 +93,15 @@ def peaks_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows
         least, _CLOSER_LOOK * np.sqrt(windows.expected + windows.variance)
     )
     rows = np.flatnonzero(high)
-    rows = rows[sharp(histogram, _some(windows, rows), width)]
-    p = _some(windows, rows).p()
+    rows = rows[sharp(histogram, _subset(windows, rows), width)]
+    p = _subset(windows, rows).p()
     kept: list[int] = []
     for place in np.argsort(p, kind="stable"):
         if all(abs(start[rows[place]] - start[rows[other]]) >= 2 * width for other in kept):
             kept.append(int(place))
     # Windows that share most of their calls are not as many tests.
     tests = 2 * (len(start) // max(width, 1)) + 1
-    return _some(windows, rows[kept]), p[kept], tests
+    return _subset(windows, rows[kept]), p[kept], tests
 
 
 def onset(histogram: Floats, start: int, width: int) -> float:
@@ -110,7 +110,7 @@ def onset(histogram: Floats, start: int, width: int) -> float:
     return (max(start, 0) + int(np.searchsorted(inside, 0.1 * inside[-1], side="right"))) * BIN_S
 
 
-def _some(windows: Windows, rows: npt.NDArray[np.intp]) -> Windows:
+def _subset(windows: Windows, rows: npt.NDArray[np.intp]) -> Windows:
     values = (windows.k, windows.around, windows.expected, windows.variance)
     return Windows(windows.start[rows], *(each[rows] for each in values))
 

@@ -147,7 +147,7 @@ def timer_cliffs(
     window = (round(before_s * PER_SECOND), round((before_s + after_s) * PER_SECOND))
     tested = _at_timers(histograms, timers, window, min_n)
     if anywhere:
-        tested = pd.concat([tested, _elsewhere(histograms, tested, window, min_n, min_excess)], ignore_index=True)
+        tested = pd.concat([tested, _beside_timers(histograms, tested, window, min_n, min_excess)], ignore_index=True)
     cliffs = _judged(_most_prominent(tested, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
     shared = _shared_timers(cliffs)
@@ -221,7 +221,7 @@ def _at_timers(histograms: _Histograms, timers: Sequence[float], window: tuple[i
     return done[done["k"] > 0].reset_index(drop=True)
 
 
-def _elsewhere(
+def _beside_timers(
     histograms: _Histograms, at_timers: pd.DataFrame, window: tuple[int, int], min_n: int, min_excess: float
 ) -> pd.DataFrame:
     """Peaks away from known timers, of groups whose calls end there more often than those of others."""

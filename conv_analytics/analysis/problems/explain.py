@@ -134,14 +134,14 @@ def _joined(problems: list[Explained], groups: Groups, legs: Observations) -> li
             and len(theirs)
             and np.mean(best.case.bad[theirs]) - usual >= AS_BAD * (part.k / part.n - usual)
         ):
-            whole.candidate = best = _together(best, part)
+            whole.candidate = best = _merged(best, part)
             whole.same += [part, *each.same]
         else:
             remaining.append(each)
     return [*remaining, whole]
 
 
-def _together(whole: Candidate, part: Candidate) -> Candidate:
+def _merged(whole: Candidate, part: Candidate) -> Candidate:
     """A problem merged with another one that is about other calls."""
     rows, bad = np.union1d(whole.rows, part.rows), np.union1d(whole.bad, part.bad)
     surer = max(whole, part, key=lambda each: -each.q)

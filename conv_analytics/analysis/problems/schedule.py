@@ -24,12 +24,12 @@ def shift_h(candidate: Candidate, legs: Observations, groups: Groups) -> float |
     others = np.flatnonzero(mine)
     if len(others) < LEAST_N or len(candidate.rows) < LEAST_N:
         return None
-    shift = _angle(legs.local_us[candidate.rows]) - _angle(legs.local_us[others])
+    shift = _circular_mean(legs.local_us[candidate.rows]) - _circular_mean(legs.local_us[others])
     hours = (shift / (2 * np.pi) * 24 + 12) % 24 - 12
     return float(hours) if abs(hours) >= LEAST_H else None
 
 
-def _angle(local_us: Ints) -> float:
+def _circular_mean(local_us: Ints) -> float:
     turn = 2 * np.pi * (local_us % DAY_US) / DAY_US
     return float(np.angle(np.mean(np.exp(1j * turn))))
 

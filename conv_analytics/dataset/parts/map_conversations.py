@@ -111,10 +111,10 @@ def map_conversations(
     if not isinstance(data, Dataset):
         if not isinstance(data, Mapping):
             raise ConfigError(f"data is a {type(data).__name__}: give a Dataset, or tables in memory by name.")
-        made = parts or _enough(sum(map(len, data.values())), processes)
+        made = parts or _number_of_parts(sum(map(len, data.values())), processes)
         return _work(func, frame_parts(data, made, tables), processes, client)
     wanted = _checked_tables(data, tables)
-    made = parts or _enough(sum(map(data.rows, wanted)), processes)
+    made = parts or _number_of_parts(sum(map(data.rows, wanted)), processes)
     where = tempfile.gettempdir() if scratch is None else expand_user(str(scratch))
     with disk_errors(Path(where)):
         folder = tempfile.TemporaryDirectory(prefix="conv-analytics-parts-", dir=where, ignore_cleanup_errors=True)
@@ -130,7 +130,7 @@ def _work(func: Callable[[Any], T], parts: Sequence[Any], processes: int, client
     return [call(func, part) for part in parts]
 
 
-def _enough(rows: int, processes: int) -> int:
+def _number_of_parts(rows: int, processes: int) -> int:
     """The number of parts needed for them to be small enough."""
     return max(processes, -(-rows // ROWS), 1)
 

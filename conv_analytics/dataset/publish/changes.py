@@ -113,7 +113,7 @@ class Source:
     def _corrected(self, commit: Commit, table: Table, files: list[File], both_sources: pd.DataFrame) -> Change | None:
         """The change of a table of events by a commit with events from both sources."""
         rows, count = self._rows(commit, table), _height(files)
-        if both_sources.index.isin(self._contradicted).any():
+        if both_sources.index.isin(self._contradicted_events).any():
             until = self._part(lambda each, _: each.number <= commit.number)
             if table.name not in until.tables:
                 return None
@@ -162,7 +162,7 @@ class Source:
         return frame.astype({EVENT_KEY[1]: "int64", "differs": "bool"})
 
     @cached_property
-    def _contradicted(self) -> pd.Index[Any]:
+    def _contradicted_events(self) -> pd.Index[Any]:
         """The events about which two commits disagree."""
         grouped = self._sources.groupby(list(EVENT_KEY))["differs"].nunique()
         return grouped[grouped > 1].index

@@ -62,7 +62,7 @@ class DeltaCopy:
         PublishIncomplete
             If it cannot be read.
         """
-        return self._persistently(lambda: self._position(self._open()))
+        return self._with_retries(lambda: self._position(self._open()))
 
     def write(self, position: Position, rows: Transaction) -> int | None:
         """Write the rows of a commit; return the version of the table, or None if it has them already.
@@ -93,7 +93,7 @@ class DeltaCopy:
                 raise
             return table.version()
 
-        return self._persistently(write_once)
+        return self._with_retries(write_once)
 
     def _position(self, table: DeltaTable | None) -> Position | None:
         commit = None if table is None else table.transaction_version(self._commit_id)
@@ -170,7 +170,7 @@ class DeltaCopy:
         if lacking := [field for field in Schema.from_arrow(self.schema.schema).fields if field.name not in there]:
             table.alter.add_columns(lacking)
 
-    def _persistently(self, call: Callable[[], T]) -> T:
+    def _with_retries(self, call: Callable[[], T]) -> T:
         """The result of a call, repeated while a store does not answer or other writers are faster."""
         from deltalake import exceptions  # noqa: PLC0415  an extra
 

@@ -70,7 +70,7 @@ def delta_schema(table: Table) -> DeltaSchema:
     # Of records as last seen, a later run moves the row to another day.
     partitions = (APPLICATION,) if table.latest is not None else (APPLICATION, DATE)
     indexed = [*table.key, table.day, *([table.latest] if table.latest else [])]
-    schema = pa.schema([*fields, *map(_commented, (_DATE_FIELD, _APPLICATION_FIELD))])
+    schema = pa.schema([*fields, *map(_with_comment, (_DATE_FIELD, _APPLICATION_FIELD))])
     return DeltaSchema(table.name, table.doc, schema, table.key, partitions, tuple(dict.fromkeys(indexed)))
 
 
@@ -83,7 +83,7 @@ def published_schema() -> DeltaSchema:
         "rows": (pa.int64(), "Rows in its files, all tables together."),
     }
     fields = [pa.field(name, kind, metadata={"doc": doc}) for name, (kind, doc) in docs.items()]
-    schema = pa.schema([_commented(field) for field in (*fields, _APPLICATION_FIELD)])
+    schema = pa.schema([_with_comment(field) for field in (*fields, _APPLICATION_FIELD)])
     doc = "A commit of the dataset that is in all tables as a whole."
     return DeltaSchema(PUBLISHED, doc, schema, ("commit",), (APPLICATION,), ("commit", "committed_at"))
 
@@ -101,10 +101,10 @@ def to_delta(rows: pa.Table, schema: pa.Schema, application_id: str) -> pa.Table
 
 def _field(field: pa.Field) -> pa.Field:
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    return _commented(pa.field(field.name, kind, metadata=field.metadata))
+    return _with_comment(pa.field(field.name, kind, metadata=field.metadata))
 
 
-def _commented(field: pa.Field) -> pa.Field:
+def _with_comment(field: pa.Field) -> pa.Field:
     """A field with its description where Spark and catalogues expect it."""
     notes = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
     unit = f" [{notes['unit']}]" if "unit" in notes else ""

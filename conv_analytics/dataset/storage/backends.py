@@ -32,7 +32,7 @@ class Backend(Protocol):
     def publish(self, files: Mapping[str, Path]) -> None:
         """Put finished files under their names; existing ones stay, so that it can be repeated."""
 
-    def enter(self, prepared: Path, name: str) -> None:
+    def create_record(self, prepared: Path, name: str) -> None:
         """Create a record of the log; raise `FileExistsError` if its name is taken."""
 
     def delete(self, name: str) -> None:
@@ -63,7 +63,7 @@ class FolderBackend:
         with ThreadPoolExecutor() as pool:
             list(pool.map(durable.sync_folder, {target.parent for target in targets.values()}))
 
-    def enter(self, prepared: Path, name: str) -> None:
+    def create_record(self, prepared: Path, name: str) -> None:
         """Link the record to its name."""
         durable.create(prepared, self._layout.local_file(name))
 
@@ -103,7 +103,7 @@ class BucketBackend:
             if files[name].exists():
                 self._upload(name, files[name])
 
-    def enter(self, prepared: Path, name: str) -> None:
+    def create_record(self, prepared: Path, name: str) -> None:
         """Create the record; the next reader of the log fetches a copy."""
         self._store.create(name, prepared.read_bytes())
         prepared.unlink(missing_ok=True)

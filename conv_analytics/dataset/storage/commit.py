@@ -259,6 +259,6 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
         files[commit.quarantine] = staging.root / STAGED_QUARANTINE
     backend.publish(files)
     try:
-        backend.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
+        backend.create_record(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
     except FileExistsError as error:
         raise OvertakenError(commit.number) from error

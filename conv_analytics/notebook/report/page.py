@@ -30,14 +30,14 @@ def span(numbers: Numbers) -> str:
     """The period in words."""
     if numbers.since is None or numbers.until is None:
         return f"empty period ({numbers.tz})"
-    return f"{_edge(numbers.since)} to {_edge(numbers.until)} ({numbers.tz})"
+    return f"{_day_or_minute(numbers.since)} to {_day_or_minute(numbers.until)} ({numbers.tz})"
 
 
 def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
     worst_note = f"{len(numbers.worst):,} of {count(numbers.poor_legs, 'poor leg')}, the worst of each reason first."
     before = None
     if numbers.before is not None and numbers.since is not None:
-        before = f"{_edge(numbers.before)} to {_edge(numbers.since)}"
+        before = f"{_day_or_minute(numbers.before)} to {_day_or_minute(numbers.since)}"
     return {
         "n": numbers,
         "span": span(numbers),
@@ -214,7 +214,7 @@ _UNITS = {
 _SCOPES = {"outbound": "outbound legs", "all": "all legs, as none is outbound"}
 
 
-def _edge(text: str) -> str:
+def _day_or_minute(text: str) -> str:
     day, _, clock = text.partition("T")
     return day if clock.startswith(("00:00:00+", "00:00:00-")) else f"{day} {clock[:5]}"
 

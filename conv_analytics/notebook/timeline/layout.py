@@ -247,7 +247,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def _lanes(rows: Iterable[Mapping[str, Any]], display: Display) -> dict[int, tuple[str, str, str]]:
     lanes: dict[int, tuple[str, str, str]] = {}
     first_rows = {row["lane"]: row for row in rows}
-    display.know(str(row["lane_name"]) for row in first_rows.values() if row["lane_kind"] == "member")
+    display.add_names(str(row["lane_name"]) for row in first_rows.values() if row["lane_kind"] == "member")
     for number, row in first_rows.items():
         name, kind, one = (str(row[key] or "") for key in ("lane_name", "lane_kind", "lane_id"))
         if kind == "leg":

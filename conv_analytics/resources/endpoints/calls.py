@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conv_analytics.resources.endpoint import Call, Listing, at, query
+from conv_analytics.resources.endpoint import Call, Listing, path_of, query
 from conv_analytics.resources.endpoints.conversations import When
 from conv_analytics.resources.page import CallPage
 from conv_analytics.resources.voice_call import VoiceCall
@@ -41,7 +41,7 @@ def get_call(call_id: str) -> Call[VoiceCall]:
     >>> get_call("4b7e1c90-2d3f-4a58-9c61-70e8d2f5a3b6")
     Call(GET /v1/calls/4b7e1c90-2d3f-4a58-9c61-70e8d2f5a3b6)
     """
-    return Call("GET", at(_CALL, call_id=call_id), VoiceCall.from_wire)
+    return Call("GET", path_of(_CALL, call_id=call_id), VoiceCall.from_wire)
 
 
 def get_call_page(

@@ -8,7 +8,7 @@ from typing import Any
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.resources.conversation import Conversation
-from conv_analytics.resources.endpoint import Call, Listing, at, body, query
+from conv_analytics.resources.endpoint import Call, Listing, body, path_of, query
 from conv_analytics.resources.page import ConversationPage
 from conv_analytics.resources.requests import CreateConversationRequest
 
@@ -82,7 +82,7 @@ def get_conversation(conversation_id: str) -> Call[Conversation]:
     >>> get_conversation("CON-1")
     Call(GET /v1/conversations/CON-1)
     """
-    return Call("GET", at(_CONVERSATION, conversation_id=conversation_id), Conversation.from_wire)
+    return Call("GET", path_of(_CONVERSATION, conversation_id=conversation_id), Conversation.from_wire)
 
 
 def update_conversation(
@@ -128,7 +128,7 @@ def update_conversation(
     if not identity:
         raise ConfigError("update_conversation needs an id: inside the conversation, or as conversation_id=.")
     changes = {key: value for key, value in content.items() if key not in _READ_ONLY}
-    return Call("PUT", at(_CONVERSATION, conversation_id=identity), Conversation.from_wire, json=changes)
+    return Call("PUT", path_of(_CONVERSATION, conversation_id=identity), Conversation.from_wire, json=changes)
 
 
 def delete_conversation(conversation_id: str) -> Call[None]:
@@ -153,7 +153,7 @@ def delete_conversation(conversation_id: str) -> Call[None]:
     >>> delete_conversation("CON-1")
     Call(DELETE /v1/conversations/CON-1)
     """
-    return Call("DELETE", at(_CONVERSATION, conversation_id=conversation_id))
+    return Call("DELETE", path_of(_CONVERSATION, conversation_id=conversation_id))
 
 
 def get_conversation_page(
@@ -210,7 +210,7 @@ def get_conversation_page(
     >>> get_conversation_page(by_user="USR-1", state="JOINED")
     Call(GET /v1/users/USR-1/conversations?state=JOINED)
     """
-    path = _CONVERSATIONS if by_user is None else at(_USER_CONVERSATIONS, user_id=by_user)
+    path = _CONVERSATIONS if by_user is None else path_of(_USER_CONVERSATIONS, user_id=by_user)
     params = query(
         date_start=date_start,
         date_end=date_end,
@@ -305,5 +305,5 @@ def list_all_user_conversations(
         order_by=order_by,
         include_custom_data=include_custom_data,
     )
-    path = at(_USER_CONVERSATIONS, user_id=user_id)
+    path = path_of(_USER_CONVERSATIONS, user_id=user_id)
     return Listing(path, "conversations", Conversation.from_wire, params)

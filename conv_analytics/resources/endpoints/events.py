@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conv_analytics.resources.endpoint import Call, Listing, at, body, query
+from conv_analytics.resources.endpoint import Call, Listing, body, path_of, query
 from conv_analytics.resources.event import Event
 from conv_analytics.resources.page import EventPage
 from conv_analytics.resources.requests import CreateEventRequest
@@ -37,7 +37,7 @@ def create_event(conversation_id: str, event: CreateEventRequest | Mapping[str, 
     >>> create_event("CON-1", {"type": "audio:mute:on", "from": "MEM-1", "body": {}})
     Call(POST /v1/conversations/CON-1/events)
     """
-    return Call("POST", at(_EVENTS, conversation_id=conversation_id), Event.from_wire, json=body(event))
+    return Call("POST", path_of(_EVENTS, conversation_id=conversation_id), Event.from_wire, json=body(event))
 
 
 def get_event(conversation_id: str, event_id: str | int) -> Call[Event]:
@@ -68,7 +68,7 @@ def get_event(conversation_id: str, event_id: str | int) -> Call[Event]:
     >>> get_event("CON-1", 17)
     Call(GET /v1/conversations/CON-1/events/17)
     """
-    return Call("GET", at(_EVENT, conversation_id=conversation_id, event_id=str(event_id)), Event.from_wire)
+    return Call("GET", path_of(_EVENT, conversation_id=conversation_id, event_id=str(event_id)), Event.from_wire)
 
 
 def delete_event(conversation_id: str, event_id: str | int) -> Call[None]:
@@ -95,7 +95,7 @@ def delete_event(conversation_id: str, event_id: str | int) -> Call[None]:
     >>> delete_event("CON-1", 17)
     Call(DELETE /v1/conversations/CON-1/events/17)
     """
-    return Call("DELETE", at(_EVENT, conversation_id=conversation_id, event_id=str(event_id)))
+    return Call("DELETE", path_of(_EVENT, conversation_id=conversation_id, event_id=str(event_id)))
 
 
 def get_event_page(
@@ -150,7 +150,7 @@ def get_event_page(
         cursor=cursor,
         exclude_deleted_events=exclude_deleted_events,
     )
-    return Call("GET", at(_EVENTS, conversation_id=conversation_id), EventPage.from_wire, params, page=True)
+    return Call("GET", path_of(_EVENTS, conversation_id=conversation_id), EventPage.from_wire, params, page=True)
 
 
 def list_all_events(
@@ -196,4 +196,4 @@ def list_all_events(
         cursor=cursor,
         exclude_deleted_events=exclude_deleted_events,
     )
-    return Listing(at(_EVENTS, conversation_id=conversation_id), "events", Event.from_wire, params)
+    return Listing(path_of(_EVENTS, conversation_id=conversation_id), "events", Event.from_wire, params)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conv_analytics.resources.endpoint import Call, Listing, at, body, query
+from conv_analytics.resources.endpoint import Call, Listing, body, path_of, query
 from conv_analytics.resources.member import Member
 from conv_analytics.resources.page import MemberPage
 from conv_analytics.resources.requests import CreateMemberRequest, UpdateMemberParameters
@@ -46,7 +46,7 @@ def create_member(conversation_id: str, member: CreateMemberRequest | Mapping[st
     >>> create_member("CON-1", {"state": "joined", "user": {"name": "ada"}, "channel": {"type": "app"}})
     Call(POST /v1/conversations/CON-1/members)
     """
-    path = at(_MEMBERS, conversation_id=conversation_id)
+    path = path_of(_MEMBERS, conversation_id=conversation_id)
     return Call("POST", path, Member.from_wire, json=body(member))
 
 
@@ -76,7 +76,7 @@ def get_member(conversation_id: str, member_id: str) -> Call[Member]:
     >>> get_member("CON-1", "MEM-1")
     Call(GET /v1/conversations/CON-1/members/MEM-1)
     """
-    return Call("GET", at(_MEMBER, conversation_id=conversation_id, member_id=member_id), Member.from_wire)
+    return Call("GET", path_of(_MEMBER, conversation_id=conversation_id, member_id=member_id), Member.from_wire)
 
 
 def get_me(conversation_id: str) -> Call[Member]:
@@ -106,7 +106,7 @@ def get_me(conversation_id: str) -> Call[Member]:
     >>> get_me("CON-1")
     Call(GET /v1/conversations/CON-1/members/me)
     """
-    return Call("GET", at(_MEMBERS, conversation_id=conversation_id) + "/me", Member.from_wire)
+    return Call("GET", path_of(_MEMBERS, conversation_id=conversation_id) + "/me", Member.from_wire)
 
 
 def update_member(
@@ -140,7 +140,7 @@ def update_member(
     >>> update_member("CON-1", "MEM-1", {"state": "left"})
     Call(PATCH /v1/conversations/CON-1/members/MEM-1)
     """
-    path = at(_MEMBER, conversation_id=conversation_id, member_id=member_id)
+    path = path_of(_MEMBER, conversation_id=conversation_id, member_id=member_id)
     return Call("PATCH", path, Member.from_wire, json=body(params))
 
 
@@ -174,7 +174,7 @@ def get_member_page(
     Call(GET /v1/conversations/CON-1/members?order=desc)
     """
     params = query(page_size=page_size, order=order, cursor=cursor)
-    path = at(_MEMBERS, conversation_id=conversation_id)
+    path = path_of(_MEMBERS, conversation_id=conversation_id)
     return Call("GET", path, MemberPage.from_wire, params, page=True)
 
 
@@ -204,4 +204,4 @@ def list_all_members(
     Listing(GET /v1/conversations/CON-1/members?page_size=100)
     """
     params = query(page_size=page_size, order=order, cursor=cursor)
-    return Listing(at(_MEMBERS, conversation_id=conversation_id), "members", Member.from_wire, params)
+    return Listing(path_of(_MEMBERS, conversation_id=conversation_id), "members", Member.from_wire, params)

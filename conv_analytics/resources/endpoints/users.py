@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conv_analytics.resources.endpoint import Call, Listing, at, query
+from conv_analytics.resources.endpoint import Call, Listing, path_of, query
 from conv_analytics.resources.page import SessionPage, UserPage
 from conv_analytics.resources.session import Session
 from conv_analytics.resources.user import User
@@ -47,7 +47,7 @@ def get_user_sessions_page(
     Call(GET /v1/users/USR-1/sessions?page_size=10)
     """
     params = query(page_size=page_size, order=order, cursor=cursor)
-    return Call("GET", at(_USER_SESSIONS, user_id=user_id), SessionPage.from_wire, params, page=True)
+    return Call("GET", path_of(_USER_SESSIONS, user_id=user_id), SessionPage.from_wire, params, page=True)
 
 
 def list_all_user_sessions(
@@ -81,7 +81,7 @@ def list_all_user_sessions(
     Listing(GET /v1/users/USR-1/sessions?page_size=100)
     """
     params = query(page_size=page_size, order=order, cursor=cursor)
-    return Listing(at(_USER_SESSIONS, user_id=user_id), "sessions", Session.from_wire, params)
+    return Listing(path_of(_USER_SESSIONS, user_id=user_id), "sessions", Session.from_wire, params)
 
 
 def get_user(user_id: str) -> Call[User]:
@@ -110,7 +110,7 @@ def get_user(user_id: str) -> Call[User]:
     >>> get_user("USR-1")
     Call(GET /v1/users/USR-1)
     """
-    return Call("GET", at(_USER, user_id=user_id), User.from_wire)
+    return Call("GET", path_of(_USER, user_id=user_id), User.from_wire)
 
 
 def get_user_page(

@@ -46,34 +46,34 @@ def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart]
 
     What was computed for a part is gone when the next one is taken.
     """
-    stretches = _stretches(folder.dataset, names) if hasattr(folder.dataset, "numbered") else []
-    if len(stretches) < 2:  # noqa: PLR2004  one part is all
+    day_ranges = _day_ranges(folder.dataset, names) if hasattr(folder.dataset, "numbered") else []
+    if len(day_ranges) < 2:  # noqa: PLR2004  one part is all
         return None
-    routes = _Routes(folder, names, stretches)
+    routes = _Routes(folder, names, day_ranges)
     return routes.parts() if routes.find_spread() else None
 
 
-def _stretches(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
+def _day_ranges(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
     """Consecutive days with files of some tables, as `places` of the dataset: up to `ROWS` rows each, or one day."""
     by_day: Counter[str] = Counter()
     for _, file in (each for name in names for each in dataset.numbered(name)):
         by_day[file.path.split("date=")[1][:10]] += file.rows
-    stretches: list[set[str]] = []
+    day_ranges: list[set[str]] = []
     room = 0
     for day, rows in sorted(by_day.items()):
-        if not stretches or rows > room:
-            stretches.append(set())
+        if not day_ranges or rows > room:
+            day_ranges.append(set())
             room = ROWS
-        stretches[-1].add(day)
+        day_ranges[-1].add(day)
         room -= rows
-    return [frozenset(place for place in dataset.places if place[1].isoformat() in days) for days in stretches]
+    return [frozenset(place for place in dataset.places if place[1].isoformat() in days) for days in day_ranges]
 
 
 class _Routes:
     """Assigns rows to parts."""
 
-    def __init__(self, folder: FolderEngine, names: Sequence[str], stretches: Sequence[frozenset[Any]]) -> None:
-        self._folder, self._names, self._stretches = folder, names, stretches
+    def __init__(self, folder: FolderEngine, names: Sequence[str], day_ranges: Sequence[frozenset[Any]]) -> None:
+        self._folder, self._names, self._day_ranges = folder, names, day_ranges
         written_apart = any(folder.has_voice_rows(name) for name in names if "source" in folder.columns(name))
         # Voice events write the same id in another way.
         self._leg = _LEG.format("lower(replace(leg_id, '-', ''))" if written_apart else "leg_id")
@@ -82,10 +82,10 @@ class _Routes:
     def find_spread(self) -> bool:
         """Find the conversations that are in several parts; return whether splitting is worth it."""
         self._create(_ROUTES, "select null::ubigint as c, null::ubigint as l, 0 as part where false")
-        for number, stretch in enumerate(self._stretches):
+        for number, day_range in enumerate(self._day_ranges):
             keys = [
                 f"select {_CONVERSATION} as c, {self._leg} as l from ({statement})"  # noqa: S608  the dataset's own
-                for statement in (self._folder.dataset.statement_of(name, stretch) for name in self._names)
+                for statement in (self._folder.dataset.statement_of(name, day_range) for name in self._names)
                 if statement
             ]
             pairs = f"select distinct *, {number} from ({' union all '.join(keys)})"  # noqa: S608  the dataset's own
@@ -122,18 +122,18 @@ class _Routes:
         """The parts; the last one only if it has rows."""
         materialized = self._folder.materialized_names
         last = [None] if self._far else []
-        for stretch in (*self._stretches, *last):
+        for day_range in (*self._day_ranges, *last):
             before = len(materialized)
-            tables = {name: self._folder.query(self._rows(name, stretch)) for name in self._names}
-            yield FolderPart(self._folder, tables, moved=self._moved if stretch is None else self._unnamed)
+            tables = {name: self._folder.query(self._rows(name, day_range)) for name in self._names}
+            yield FolderPart(self._folder, tables, moved=self._moved if day_range is None else self._unnamed)
             for name in materialized[before:]:
                 self._run(f"drop table {name}")
         self._drop()
 
-    def _rows(self, name: str, stretch: frozenset[Any] | None) -> str:
+    def _rows(self, name: str, day_range: frozenset[Any] | None) -> str:
         """The rows of a table in a part; without a range, in the last one."""
         dataset = self._folder.dataset
-        statement = dataset.statement(name) if stretch is None else dataset.statement_of(name, stretch)
+        statement = dataset.statement(name) if day_range is None else dataset.statement_of(name, day_range)
         if statement is None:
             return f"select * from ({dataset.statement(name)}) where false"  # noqa: S608  the dataset's own
         if not self._far:
@@ -142,7 +142,7 @@ class _Routes:
         if self._unnamed:
             of_leg = f"{self._leg} in (from {_LEGS})"
             far = f"case when conversation_id <> '' then {far} else {of_leg} end"
-        return f"select * from ({statement}) where {'' if stretch is None else 'not '}({far})"  # noqa: S608
+        return f"select * from ({statement}) where {'' if day_range is None else 'not '}({far})"  # noqa: S608
 
     def _create(self, name: str, statement: str) -> None:
         self._run(f"create or replace temp table {name} as {statement}")

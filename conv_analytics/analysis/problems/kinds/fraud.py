@@ -38,7 +38,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
         for code, begin in zip(rare, begins, strict=True):
             mine = order[begin : begin + counts[code]]
             # Nearly no place has its calls together: what is asked of all other calls waits for that.
-            if not _together(legs.started_us[rows[mine]], span):
+            if not _concentrated(legs.started_us[rows[mine]], span):
                 continue
             inside = np.zeros(len(rows), dtype=bool)
             inside[mine] = True
@@ -50,7 +50,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
     return candidates
 
 
-def _together(at: Ints, span: int) -> bool:
+def _concentrated(at: Ints, span: int) -> bool:
     """Whether calls are concentrated in a few hours and days, with several a day."""
     hours, days = (len(np.unique(at // unit)) for unit in (HOUR_US, DAY_US))
     return hours * HOUR_US / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= len(at) / 2
