@@ -52,7 +52,7 @@ class DatasetWriter:
     day
         The partition of rows that have no instant: the UTC day of the run.
     tables
-        The tables to write; rows of others that lists of the API fill are passed over.
+        The tables to write; rows of others that lists of the API fill are skipped.
     short
         Whether the run takes seconds, and a longer one may wait for it.
     """

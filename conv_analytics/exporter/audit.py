@@ -182,7 +182,7 @@ class _Auditor:
                 elif fits_path(name):
                     listed[name] = None
                 else:
-                    self.audit.not_compared[ascii(name)] = "its id cannot be asked for"
+                    self.audit.not_compared[ascii(name)] = "its id cannot be part of a URL path"
         return list(listed)
 
     async def _work(self, waiting: Iterator[str]) -> None:

@@ -63,8 +63,8 @@ def refuse_in_background_thread() -> None:
     """Raise `ConfigError` where waiting would block the thread of the run."""
     if in_background_thread():
         raise ConfigError(
-            "This was called in the thread of a running export, by one of its listeners: the export would stand still"
-            " meanwhile. Let the listener note what is to be done, or start another export with wait=False."
+            "This was called in the thread of a running export, by one of its listeners: the export would wait for"
+            " itself. Let the listener note what is to be done, or start another export with wait=False."
         )
 
 

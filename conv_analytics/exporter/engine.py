@@ -147,7 +147,7 @@ class Exporter:
             if not is_empty(record):
                 self._report.incomplete.setdefault(LIST_KEY, "it has a record without an id that can be read")
         elif not fits_path(conversation_id):
-            self._report.incomplete[ascii(conversation_id)] = "its id cannot be asked for"
+            self._report.incomplete[ascii(conversation_id)] = "its id cannot be part of a URL path"
             await self._converter.conversation(record)
         elif self._states.add(conversation_id):
             self._report.listed += 1
@@ -305,7 +305,7 @@ class Exporter:
             )
             return
         if not fits_path(user_id):
-            self._report.incomplete[ascii(user_id)] = "its id cannot be asked for"
+            self._report.incomplete[ascii(user_id)] = "its id cannot be part of a URL path"
             return
         listing = endpoints.list_all_user_sessions(user_id, page_size=self._options.page_size)
         try:

@@ -18,7 +18,7 @@ from conv_analytics.privacy.safe_patterns import WORD
 from conv_analytics.resources.endpoint import Call, Listing
 
 #: Unexpected responses and the API's own error messages may name people, and are left out.
-_LEFT_OUT = "something else than was asked for (left out, as the export is masked)"
+_LEFT_OUT = "something other than what was requested (left out, as the export is masked)"
 
 
 class MaskedClient:

@@ -111,13 +111,11 @@ class Options:
         if not self.rate >= 0:
             raise ConfigError(f"rate is {self.rate}; it must be 0 (no limit) or more requests per second.")
         if self.full and self.lookback is not None:
-            raise ConfigError(
-                "full reads every conversation again, and a lookback passes some over: leave one of them out."
-            )
+            raise ConfigError("full reads every conversation again, and a lookback skips some: give only one of them.")
         if self.lookback is not None and self.lookback <= timedelta():
             raise ConfigError(f"lookback is {self.lookback}; it must be longer than nothing, such as 7 days.")
         if self.sweep < timedelta():
-            raise ConfigError(f"sweep is {self.sweep}; it must be 0 (every run asks for all conversations) or longer.")
+            raise ConfigError(f"sweep is {self.sweep}; it must be 0 (every run requests all conversations) or longer.")
 
     @classmethod
     def checked(cls, function: str, options: ReadOptions | PanelOptions, declared: type = ReadOptions) -> Options:
@@ -240,5 +238,5 @@ def _tables(names: Collection[str] | str) -> tuple[str, ...]:
         if name not in TABLES:
             raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(LISTED_TABLES)}; or say all.")
         if not TABLES[name].listed:
-            raise ConfigError(f"{name} needs no naming: a folder has it as soon as there are rows of it.")
+            raise ConfigError(f"{name} cannot be selected: a folder has it as soon as there are rows for it.")
     return tuple(name for name in LISTED_TABLES if name in requested)

@@ -115,7 +115,7 @@ class Plan:
     def _figures(self) -> dict[str, str]:
         requested = self.listed - self.not_probed
         return {
-            "conversations": f"{self.listed:,} listed, {self.new:,} of them new; {requested:,} are asked for",
+            "conversations": f"{self.listed:,} listed, {self.new:,} of them new; {requested:,} will be requested",
             "requests": f"{self.requests}",
             "  lists": f"{self.list_requests}",
             "  one each": f"{self.get_requests}",
@@ -327,11 +327,11 @@ class _Sampler:
         ]
         rate = f"{self._options.rate:g} requests/s" if self._options.rate else "no limit of requests/s"
         answer = f"{1000 * latency:,.0f} ms per answer, {self._options.concurrency} at a time, {rate}"
-        lines = [f"looked at {', '.join(sampled)}"] if sampled else ["nothing is listed that would be asked for"]
+        lines = [f"looked at {', '.join(sampled)}"] if sampled else ["no listed conversation would be requested"]
         if self._policy.quiet_before:
-            lines.append(f"conversations without a change since {self._policy.quiet_before} are passed over")
+            lines.append(f"conversations without a change since {self._policy.quiet_before} are skipped")
         elif self._options.lookback:
-            lines.append("all conversations are asked for: a sweep is due, or none has been quiet for that long")
+            lines.append("all conversations will be requested: a sweep is due, or none has been quiet for that long")
         return [*lines, answer, f"this plan sent {self._sent:,} requests; repetitions of failed ones are not planned"]
 
     def _observe(self, notice: Notice) -> None:

@@ -184,7 +184,7 @@ class Report:
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
             (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
-            (self.not_probed, "{:,} conversations were not asked for: quiet for longer than the lookback"),
+            (self.not_probed, "{:,} conversations were not requested: quiet for longer than the lookback"),
             (self.already_stored, "{:,} events were in the folder already"),
             (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
@@ -199,7 +199,7 @@ class Report:
             names = first_few(sorted(self.pending), _SHOWN)
             lines.append(
                 f"{len(self.pending):,} conversations end before the event that they name as their last ({names});"
-                " the next runs ask for the rest"
+                " the next runs request the rest"
             )
         for what, why in list(self.incomplete.items())[:_SHOWN]:
             lines.append(markup.line(f"not read to the end: {what}: {why}"))

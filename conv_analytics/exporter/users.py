@@ -44,7 +44,7 @@ class UserReader:
         if name is None:
             return listed
         if not fits_path(name):
-            self._incomplete[ascii(name)] = "its id cannot be asked for"
+            self._incomplete[ascii(name)] = "its id cannot be part of a URL path"
             return listed
         if self._failures >= MAX_CONSECUTIVE_FAILURES:
             self._incomplete["users"] = f"stopped after {MAX_CONSECUTIVE_FAILURES} users in a row could not be read"

@@ -26,7 +26,7 @@ def test_a_plan_is_printed_and_the_export_tells_how_far_off_it_was(
     assert _run(small_sandbox, "plan", dest) == 0
     told = capsys.readouterr()
     assert told.err == ""
-    assert "conversations  30 listed, 30 of them new; 30 are asked for" in told.out
+    assert "conversations  30 listed, 30 of them new; 30 will be requested" in told.out
     assert "looked at 20 of 30 new ones" in told.out
     assert [path.name for path in dest.iterdir() if list(path.iterdir())] == ["_work"]
     assert _run(small_sandbox, "plan", dest, "--json", "--sample", "30") == 0
@@ -54,7 +54,7 @@ def test_full_and_lookback(small_sandbox: Sandbox, tmp_path: Path, capsys: pytes
         (["--lookback", "soon"], "--lookback: 'soon' is not a length of time. Accepted forms: "),
         (["--sweep", "1"], "--sweep: '1' is not a length of time."),
         (["--lookback", "0d"], "lookback is 0:00:00; it must be longer than nothing"),
-        (["--full", "--lookback", "7d"], "leave one of them out"),
+        (["--full", "--lookback", "7d"], "give only one of them"),
     ],
 )
 def test_wrong_flags_are_told(

@@ -266,7 +266,7 @@ def test_the_next_run_begins_where_the_last_one_ended(host: Calls, folder: Path)
     assert first.until - first.since == timedelta(days=1)
     later = coverage(host.client(), folder, rate=0, since=EARLY, until=LATE)
     assert later.complete
-    with pytest.raises(ConfigError, match="nothing to look at"):
+    with pytest.raises(ConfigError, match="nothing to check"):
         coverage(host.client(), folder, rate=0, until=first.until)
     assert host.windows[0][1] == first.until.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -286,7 +286,7 @@ def test_an_export_goes_on_after_it_as_if_it_had_not_been(sandbox: Sandbox, host
     assert copied.rows["voice_calls"] == len(host.listed)
     assert kept(folder.parent / "copy") == kept(folder)
     # The copy knows up to where the call list was read.
-    with pytest.raises(ConfigError, match="nothing to look at"):
+    with pytest.raises(ConfigError, match="nothing to check"):
         coverage(host.client(), folder.parent / "copy", until=LATE - timedelta(seconds=1), since=None, rate=0)
 
 

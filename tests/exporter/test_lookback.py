@@ -96,7 +96,7 @@ def test_only_what_moved_lately_is_asked_for(clock: Clock) -> None:
     assert clock.asked() == lately
     assert second.not_probed == COUNT - len(lately)
     assert second.requests == 1 + len(lately)
-    assert f"{second.not_probed} conversations were not asked for: quiet for longer" in str(second)
+    assert f"{second.not_probed} conversations were not requested: quiet for longer" in str(second)
     assert second.swept_at == first.swept_at
     assert clock.run(0, lookback=None).not_probed == 0, "without a lookback all are asked for"
     assert clock.run(0, sweep=timedelta()).not_probed == 0, "so often"
@@ -190,7 +190,7 @@ def test_a_full_run_settles_nothing_anew(clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"full": True, "lookback": DAY}, "leave one of them out"),
+        ({"full": True, "lookback": DAY}, "give only one of them"),
         ({"lookback": timedelta()}, "lookback is 0:00:00; it must be longer"),
         ({"sweep": -DAY}, "sweep is -1 day"),
     ],

@@ -163,7 +163,7 @@ def match_counts(
     if table is None:
         if not isinstance(data, EnrichedData):
             raise ConfigError(
-                "Give the map, too: match_counts(data, table). Only tables that were enriched know theirs."
+                "Give the map, too: match_counts(data, table). Only data that `enrich` returned has its map."
             )
         source, dimensions = Source.of(data.data), data.dimensions
         chosen = [(dimensions[:place], each) for place, each in enumerate(dimensions) if isinstance(each, Lookup)]

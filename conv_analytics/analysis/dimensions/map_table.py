@@ -84,7 +84,7 @@ def map_table(
     key = key_of(raw.column_names, on, how, rows=rows, map_name=name)
     raw = raw.filter(_not_empty(raw))
     if not len(raw):
-        raise ConfigError(f"{name} has no rows. Below the names of its columns stands a row per {key.column}.")
+        raise ConfigError(f"{name} has no rows. It needs a row per {key.column} below the names of its columns.")
     what = f"{name}: column {key.column!r}"
     keys = _without_text_marks(_texts(raw[key.column], what, exact=True))
     if keys.null_count:
@@ -211,7 +211,7 @@ def _added(raw: pa.Table, key: Key, columns: Sequence[str] | None, name: str) ->
                 raise ConfigError(f"{name} has no column {column!r} to add; it has {', '.join(there) or 'none'}.")
         there = list(dict.fromkeys(columns))
     if not there:
-        raise ConfigError(f"{name} has only {', '.join(raw.column_names)}: nothing that a {key.column} stands for.")
+        raise ConfigError(f"{name} has only {', '.join(raw.column_names)}: no column to look up by {key.column}.")
     for column in there:
         if not column or column.startswith(("_", "conv_analytics", "prefix")):
             raise ConfigError(f"{name} has a column {column!r}, which is reserved for internal use. Rename it.")
@@ -236,7 +236,7 @@ def _check_different(keys: pa.Array, written: pa.Array, what: str, *, how: str) 
     dated = f" If each holds for a time, add the columns {FROM} and {TO}." if how == "equal" else ""
     raise ConfigError(
         f"{what} has {len(repeated):,} keys more than once, such as {first.as_py()!r}{alike} (rows {places}). "
-        f"Each may stand once, or rows would be multiplied: delete the others.{dated}"
+        f"Each may occur once, or rows would be multiplied: delete the others.{dated}"
     )
 
 

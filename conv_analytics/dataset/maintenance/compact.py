@@ -159,7 +159,7 @@ def _check(dataset: Snapshot, target: Path) -> None:
     """Refuse what would lose or overwrite something."""
     layout = Layout(target)
     if is_nested(Layout(dataset.path), layout):
-        raise ConfigError(f"{layout.name} lies in {dataset.name}, or around it. Name another folder for the copy.")
+        raise ConfigError(f"{layout.name} is inside {dataset.name}, or contains it. Name another folder for the copy.")
     if target.is_dir():
         if any(promised(staging) for staging in layout.runs()):
             message = (

@@ -84,7 +84,7 @@ def copy(source: str | Path, target: str | Path, *, work: str | Path | None = No
     begin = time.monotonic()
     dataset, layout = Snapshot.open(source), Layout(dataset_folder(target, work))
     if is_nested(Layout(dataset.path), layout):
-        raise ConfigError(f"{layout.name} lies in {dataset.name}, or around it. Name another place for the copy.")
+        raise ConfigError(f"{layout.name} is inside {dataset.name}, or contains it. Name another place for the copy.")
     origin = Layout(dataset.path)
     layout.prepare()
     lock = WriterLock(layout)

@@ -91,7 +91,9 @@ class Target:
             one, other = f"{self.place}/", f"{bucket and bucket.address}/"
             overlap = one.startswith(other) or other.startswith(one)
         if overlap:
-            raise ConfigError(f"{self} lies in {dataset.name}, or around it. Name another place for the Delta tables.")
+            raise ConfigError(
+                f"{self} is inside {dataset.name}, or contains it. Name another place for the Delta tables."
+            )
 
 
 def parse_target(text: str) -> Target:

@@ -83,7 +83,7 @@ class StagedFiles:
     day
         The partition of rows that have no instant: the UTC day of the run.
     tables
-        The tables to write; rows of others that lists of the API fill are passed over.
+        The tables to write; rows of others that lists of the API fill are skipped.
     """
 
     def __init__(self, layout: Layout, number: int, run: str, day: date, tables: Collection[str]) -> None:

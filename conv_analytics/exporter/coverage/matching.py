@@ -58,7 +58,7 @@ class Matching:
 
         if not set(_ENDS) & set(dataset.tables):
             raise ConfigError(
-                f"{dataset.path} has neither hangups nor leg_statuses, so nobody can tell which calls it has."
+                f"{dataset.path} has neither hangups nor leg_statuses, so the calls that it has are not known."
                 " Export those tables to another folder."
             )
         self._dataset, self._window, self._exported_at, self._now = dataset, window, exported_at, now

@@ -79,7 +79,7 @@ def window_of(
     if begin >= end:
         asked = f"{begin.isoformat()} to {end.isoformat()}"
         raise ConfigError(
-            f"There is nothing to look at from {asked}: calls are looked at ten minutes after they began."
+            f"There is nothing to check from {asked}: a call is checked ten minutes after it began."
             " Wait a little, or name an earlier since."
         )
     return Window(begin, end)

@@ -255,8 +255,8 @@ def test_the_application_has_to_be_known(tmp_path: Path) -> None:
         ("delta://gs://lake/vonage", "gs://lake/vonage is a URL"),
         ("delta://s3://", "names no bucket"),
         ("delta://{root}", "holds an export"),
-        ("delta://{root}/lake", "lies in .*, or around it"),
-        ("delta://{root}/..", "lies in .*, or around it"),
+        ("delta://{root}/lake", "is inside .*, or contains it"),
+        ("delta://{root}/..", "is inside .*, or contains it"),
         ("delta://{root}/../50%", "does not accept '%' in a path"),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_key_that_is_refused(tmp_path: Path, lake: str, proxy: Proxy) -> None:
 def test_tables_beside_the_dataset(url: str, lake: str, proxy: Proxy) -> None:
     root = dataset_folder(url)
     run(root, 0)
-    with pytest.raises(ValueError, match=r"lies in .*, or around it"):
+    with pytest.raises(ValueError, match=r"is inside .*, or contains it"):
         open_dataset(url).publish(f"delta://{url}/lake")
     done = open_dataset(url).publish(f"delta://{lake}")
     assert {each.table for each in done.tables} == {*FEW, "commits"}
