@@ -327,7 +327,7 @@ class _Sampler:
         ]
         rate = f"{self._options.rate:g} requests/s" if self._options.rate else "no limit of requests/s"
         answer = f"{1000 * latency:,.0f} ms per answer, {self._options.concurrency} at a time, {rate}"
-        lines = [f"looked at {', '.join(sampled)}"] if sampled else ["no listed conversation would be requested"]
+        lines = [f"looked at {', '.join(sampled)}"] if sampled else ["nothing is listed that would be requested"]
         if self._policy.quiet_before:
             lines.append(f"conversations without a change since {self._policy.quiet_before} are skipped")
         elif self._options.lookback:
