@@ -353,7 +353,7 @@ def _flattened(name: str, taken: _Taken) -> Tally:
         rows, table = flatten_records(name, taken.pages, NOW), name
     _conform(rows)
     _no_secret(rows, bodies)
-    lost = [record for record in rows.broken if not record.kept]
+    lost = [record for record in rows.broken if not record.has_row]
     found = rows.tables[table].num_rows + len(lost) + rows.duplicates
     cut = [len(bodies)] if table == "conversations" else [len(records(body, name)) for body in bodies]
     assert found == sum(cut), f"{found} of {sum(cut)} records"

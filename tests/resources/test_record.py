@@ -46,7 +46,7 @@ class Example(Record):
     spare: Part | None = wire("Spare part.", loose=True, also="backup")
     parts: tuple[Part, ...] | None = wire("Parts.")
     words: tuple[str, ...] | None = wire("Words.", also="more")
-    data: Json = wire("Data.", shown=False)
+    data: Json = wire("Data.", in_repr=False)
     price: Decimal | None = wire("Price.", key="money.price")
     at: datetime | None = wire("When.")
     by: str | None = wire("By whom.", absent=("<null>", "-"))

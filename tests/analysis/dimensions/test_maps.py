@@ -68,7 +68,7 @@ def test_a_parquet_file_is_a_map(tmp_path: Path) -> None:
         (b"\r\n \r\n", "is empty"),
         (b"number,site\n", "has no rows"),
         (b"number,site\n,\n", "has no rows"),
-        (b"number\n442079460000\n", "nothing that a number stands for"),
+        (b"number\n442079460000\n", "no column to look up by number"),
         ("number,site\n442079460000,Zürich\n".encode("cp1252"), "not UTF-8: line 2 has the byte 0xfc"),
         ("number,site\n44,a\n".encode("utf-16-le"), "NUL characters"),
         (b"PK\x03\x04rest", "is a workbook"),

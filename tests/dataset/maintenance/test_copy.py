@@ -133,7 +133,7 @@ def test_what_was_pruned_is_not_in_the_copy_either(root: Path, tmp_path: Path) -
 def test_other_places_are_refused(root: Path, tmp_path: Path) -> None:
     dataset = open_dataset(root)
     for target in (root, root / "copy", tmp_path):
-        with pytest.raises(ConfigError, match="lies in"):
+        with pytest.raises(ConfigError, match="is inside"):
             dataset.copy_to(target)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")

@@ -61,7 +61,7 @@ def test_into_a_bucket_and_back_over_a_bad_network(url: str, proxy: Proxy, tmp_p
     assert left.rows("events") < dataset.rows("events")
     assert len(left.files("events")) == len([each for each in proxy_names(left) if each.startswith("events/")])
     assert not [each for each in left.verify() if "prune" in each.advice]
-    with pytest.raises(ConfigError, match="lies in"):
+    with pytest.raises(ConfigError, match="is inside"):
         open_dataset(url).copy_to(f"{url}/inside")
 
 
