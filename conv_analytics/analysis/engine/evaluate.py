@@ -207,18 +207,23 @@ def _without_nan(values: Any) -> Any:
 
 
 def _divided(value: Any, other: Any) -> Any:
-    return _without_nan(pc.divide(pc.cast(value, pa.float64()), pc.cast(other, pa.float64())))
+    # Of whole numbers beyond 2 to the 53rd the nearest float, as in every other engine.
+    numbers = (pc.cast(each, pa.float64(), safe=False) for each in (value, other))
+    return _without_nan(pc.divide(*numbers))
 
 
 def _by_numpy(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A function that pyarrow lacks, of whole numbers and a number other than 0."""
+    """A function that pyarrow lacks, of a column of numbers and a whole number other than 0."""
 
     def of(value: Any, other: Any) -> Any:
         divisor = other.as_py()
-        if isinstance(value, pa.Scalar) or not pa.types.is_int64(value.type) or not isinstance(divisor, int):
-            raise UnknownExpressionError("division of other than whole numbers")
-        done = function(pc.fill_null(value, 0).to_numpy(zero_copy_only=False), divisor)
-        return pa.array(done, mask=pc.is_null(value).to_numpy(zero_copy_only=False))
+        if isinstance(value, pa.Scalar) or value.type not in {pa.int64(), pa.float64()} or not isinstance(divisor, int):
+            raise UnknownExpressionError("division of something else than a column of numbers by a whole number")
+        # Of infinity there is no remainder, as in pandas.
+        with np.errstate(invalid="ignore"):
+            done = function(pc.fill_null(value, 0).to_numpy(zero_copy_only=False), divisor)
+        divided = pa.array(done, mask=pc.is_null(value).to_numpy(zero_copy_only=False))
+        return _without_nan(divided) if pa.types.is_floating(divided.type) else divided
 
     return of
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ class Rates(dict[str, Rate]):
     """Rates by group; a group that is not there has no cases."""
 
     def __missing__(self, key: str) -> Rate:
-        return rate(0, 0)
+        return _no_rate()
 
 
 class Distributions(dict[str, Values]):
@@ -32,6 +33,12 @@ class Distributions(dict[str, Values]):
 
     def __missing__(self, key: str) -> Values:
         return Values(0, 0, None, None, None, None, None)
+
+
+@cache
+def _no_rate() -> Rate:
+    """The rate of nothing: over years, most hours have no call."""
+    return rate(0, 0)
 
 
 def rate(k: int, n: int, unknown: int = 0) -> Rate:

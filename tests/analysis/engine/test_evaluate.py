@@ -98,6 +98,27 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def test_quotients_of_large_whole_numbers_are_those_of_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemoryFrame, "_by_narwhals", lambda *_: pytest.fail("evaluated by pandas"))
+    # Microseconds of the first and the last instant there is, and the ends of 64 bits.
+    numbers = [-62_135_596_800_000_000, 253_402_300_799_999_999, 2**53 + 1, 2**63 - 1, -(2**63), 0, None]
+    frame = pd.DataFrame({"i": pd.array(numbers, "Int64")})
+    rows = MemoryFrame.of(frame).with_columns(day=nw.col("i") / 86_400_000_000)
+    expected = (frame["i"] / 86_400_000_000).astype("float64")
+    pd.testing.assert_series_equal(rows.native["day"].astype("float64"), expected, check_names=False, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("divisor", [7, -7, 1])
+def test_remainders_and_whole_quotients_of_floats_are_those_of_pandas(
+    monkeypatch: pytest.MonkeyPatch, divisor: int
+) -> None:
+    monkeypatch.setattr(MemoryFrame, "_by_narwhals", lambda *_: pytest.fail("evaluated by pandas"))
+    frame = pd.DataFrame({"x": [math.nan, -8.5, -7.0, -1.0, 0.0, 3.0, 6.999, 7.0, 1e15, -1e300, math.inf, -math.inf]})
+    rows = MemoryFrame.of(frame).with_columns(rest=nw.col("x") % divisor, whole=nw.col("x") // divisor)
+    expected = frame.assign(rest=frame["x"] % divisor, whole=frame["x"] // divisor)
+    pd.testing.assert_frame_equal(rows.native, expected, check_dtype=False)
+
+
 def test_what_is_not_known_is_done_by_narwhals() -> None:
     frame = MemoryFrame.of(pd.DataFrame({"a": [3.0, 1.0, 2.0]}))
     rank = nw.col("a").rank()
