@@ -6,12 +6,15 @@ import asyncio
 import json
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
+from anyio.from_thread import start_blocking_portal
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
@@ -19,11 +22,13 @@ from conv_analytics import export, open_dataset
 from conv_analytics.analysis import calls, compare, findings, kpi, ledger, legs, offenders, quality
 from conv_analytics.dataset import Dataset
 from conv_analytics.errors import ConfigError
-from conv_analytics.mcp_server import server
+from conv_analytics.mcp_server import server, sql
 from conv_analytics.mcp_server.answers import MAX_BYTES, UNTRUSTED
 from conv_analytics.mcp_server.sql import run_sql
+from conv_analytics.privacy.display import Display
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import environment, run
+from tests._helpers.program_server import program_file
 from tests._helpers.sandboxes import client_of
 from tests.mcp_server.hostile_sql import HOSTILE
 
@@ -33,6 +38,8 @@ pytestmark = [
 ]
 
 Asked = tuple[str, dict[str, Any]]
+#: Whether each call failed, and its text; and the names of the tools.
+Ask = Callable[[Sequence[Asked]], tuple[list[tuple[bool, str]], list[str]]]
 SPLIT = "2026-11-17T00:00:00+00:00"
 CODES = "select sip_code, count(*) as n from hangups group by all order by n desc, sip_code"
 LONG = "with long as (select * from call_records where duration_s > 60) select sum(duration_s) as s from long"
@@ -103,21 +110,37 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def ask(folder: Path, asked: Sequence[Asked], *flags: str) -> tuple[list[tuple[bool, str]], list[str]]:
-    """Whether each call failed, and its text; and the names of the tools. One server, a process of its own."""
+@contextmanager
+def asked_by_a_client(folder: Path, *flags: str) -> Iterator[Ask]:
+    """What asks one server, a process of its own, all that it is given."""
+    started = StdioServerParameters(command=str(program_file()), args=["mcp", str(folder), *flags], env=environment())
 
-    async def main() -> tuple[list[tuple[bool, str]], list[str]]:
-        arguments = ["-m", "conv_analytics", "mcp", str(folder), *flags]
-        started = StdioServerParameters(command=sys.executable, args=arguments, env=environment())
-        async with Client(stdio_client(started)) as client:
-            tools = [tool.name for tool in (await client.list_tools()).tools]
-            answers = []
-            for name, given in asked:
-                result = await client.call_tool(name, given)
-                answers.append((bool(result.is_error), "".join(getattr(part, "text", "") for part in result.content)))
-            return answers, tools
+    async def answers(client: Client, asked: Sequence[Asked]) -> list[tuple[bool, str]]:
+        results = [await client.call_tool(name, given) for name, given in asked]
+        texts = ("".join(getattr(part, "text", "") for part in result.content) for result in results)
+        return [(bool(result.is_error), text) for result, text in zip(results, texts, strict=True)]
 
-    return asyncio.run(main())
+    async def tools(client: Client) -> list[str]:
+        return [tool.name for tool in (await client.list_tools()).tools]
+
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(Client(stdio_client(started))) as client,
+    ):
+        yield lambda asked: (portal.call(answers, client, asked), portal.call(tools, client))
+
+
+@pytest.fixture(scope="module")
+def ask(folder: Path) -> Iterator[Ask]:
+    """A server that masks, as it does unless told otherwise. Its start takes longer than most questions."""
+    with asked_by_a_client(folder) as asks:
+        yield asks
+
+
+@pytest.fixture(scope="module")
+def ask_unmasked(folder: Path) -> Iterator[Ask]:
+    with asked_by_a_client(folder, "--unmasked") as asks:
+        yield asks
 
 
 def plain(value: Any) -> Any:
@@ -126,8 +149,8 @@ def plain(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def test_answers_are_those_of_python(folder: Path) -> None:
-    answers, tools = ask(folder, [(name, given) for name, given, _ in QUESTIONS], "--unmasked")
+def test_answers_are_those_of_python(folder: Path, ask_unmasked: Ask) -> None:
+    answers, tools = ask_unmasked([(name, given) for name, given, _ in QUESTIONS])
     assert set(tools) >= {name for name, _, _ in QUESTIONS} | {"timeline", "tables"}
     data = open_dataset(folder)
     assert len(QUESTIONS) >= 20
@@ -147,11 +170,11 @@ def test_answers_are_those_of_python(folder: Path) -> None:
         )
 
 
-def test_hostile_sql_is_refused_and_changes_nothing(folder: Path) -> None:
+def test_hostile_sql_is_refused_and_changes_nothing(folder: Path, ask: Ask) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     asked = [("sql", {"query": query.replace("{root}", str(folder))}) for query in HOSTILE]
     assert len(asked) >= 50
-    answers, _ = ask(folder, asked)
+    answers, _ = ask(asked)
     for (_, given), (failed, text) in zip(asked, answers, strict=True):
         assert failed, (given, text)
         assert "root:" not in text
@@ -159,7 +182,7 @@ def test_hostile_sql_is_refused_and_changes_nothing(folder: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_no_answer_has_a_number_or_a_name_of_a_person(folder: Path) -> None:
+def test_no_answer_has_a_number_or_a_name_of_a_person(folder: Path, ask: Ask, ask_unmasked: Ask) -> None:
     data = open_dataset(folder)
     names = ("from_number", "to_number", "from_user", "to_user")
     people = {
@@ -174,24 +197,24 @@ def test_no_answer_has_a_number_or_a_name_of_a_person(folder: Path) -> None:
     asked += [("timeline", {"conversation_id": conversation}), ("calls", {"limit": 200}), ("quality", {"limit": 200})]
     asked += [("kpi", {"by": ["to_address"]}), ("offenders", {"by": ["from_address"]})]
     asked += [("sql", {"query": query}) for query in PROBES]
-    answers, _ = ask(folder, asked)
+    answers, _ = ask(asked)
     for (name, given), (failed, text) in zip(asked, answers, strict=True):
         seen = [person for person in people if person in text or person[::-1] in text]
         assert not seen, (name, given, seen, text[:300])
         assert failed or len(text.encode()) <= MAX_BYTES
     # The same questions are real: without a mask they have numbers.
-    shown, _ = ask(folder, [("sql", {"query": PROBES[0]}), ("calls", {"limit": 200})], "--unmasked")
+    shown, _ = ask_unmasked([("sql", {"query": PROBES[0]}), ("calls", {"limit": 200})])
     for _, text in shown:
         assert any(person in text for person in people)
 
 
-def test_errors_say_what_to_do(folder: Path) -> None:
+def test_errors_say_what_to_do(ask: Ask) -> None:
     asked: list[Asked] = [
         ("kpi", {"metrics": ["moon"]}), ("offenders", {"by": ["moon"]}), ("compare", {"split_at": "noon"}),
         ("timeline", {"conversation_id": "CON-none"}), ("tables", {"table": "moon"}), ("calls", {"limit": 0}),
         ("sql", {"query": "select moon from hangups"}), ("sql", {"query": "select * from moon"}),
     ]  # fmt: skip
-    answers, _ = ask(folder, asked)
+    answers, _ = ask(asked)
     for (name, given), (failed, text) in zip(asked, answers, strict=True):
         assert failed, (name, text)
         assert next(iter(given.values())) == 0 or "moon" in text or "noon" in text or "CON-none" in text, text
@@ -207,14 +230,46 @@ def test_a_query_has_limits(folder: Path) -> None:
     assert len(run_sql(data, "select * from range(100000)")) == 1_000
 
 
+class _Recorded:
+    """A connection of DuckDB's that keeps its statements."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self.statements: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, statement: str, *parameters: Any) -> Any:
+        self.statements.append(statement)
+        return self._connection.execute(statement, *parameters)
+
+
+def test_a_question_takes_no_statement_for_each_column(folder: Path) -> None:
+    """One that asks DuckDB for its functions took 15 ms for each column that is masked."""
+    data = open_dataset(folder)
+    tables = frozenset({"events", "hangups", "call_records", "members"})
+    with duckdb.connect() as connection:
+        recorded: Any = _Recorded(connection)
+        sql._prepare(recorded, data, tables, Display())
+        assert len(recorded.statements) <= 2 * len(tables) + 10 < len(data["hangups"].columns)
+        seen = connection.execute("select from_number from hangups where from_number is not null").fetchall()
+        assert seen
+        assert all("***" in text for (text,) in seen)
+
+
 def test_a_later_commit_is_seen(tmp_path: Path) -> None:
     with Sandbox(seed=3, conversations=3, days=2) as sandbox:
         export(client_of(sandbox), tmp_path, rate=0, progress=False)
         served = server(tmp_path)
-        ask = lambda: json.loads(asyncio.run(served.call_tool("overview", {})).content[0].text)  # type: ignore[union-attr] # noqa: E731
-        assert ask()["rows_in_all"] == 1
+
+        def runs() -> int:
+            asked = asyncio.run(served.call_tool("overview", {}))
+            return int(json.loads(asked.content[0].text)["rows_in_all"])  # type: ignore[union-attr]
+
+        assert runs() == 1
         export(client_of(sandbox), tmp_path, rate=0, progress=False, full=True)
-        assert ask()["rows_in_all"] == 2
+        assert runs() == 2
 
 
 def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
