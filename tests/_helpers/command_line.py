@@ -57,6 +57,11 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "conv_analytics", *map(str, arguments)]
 
 
+def forked(*arguments: object) -> list[str]:
+    """The same command, by a process that is forked from one with all imports; it gets the signals of its caller."""
+    return [str(program_file()), *map(str, arguments)]
+
+
 def call(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ended:
     """Run a command in this process, which costs a second less than `run`: with streams and variables of its own."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
@@ -85,9 +90,9 @@ def run(
 
     What a fork cannot have, `before` and variables of Python's own, is given to a new process.
     """
-    forked = before is None and not any(name.startswith("PYTHON") for name in env or {})
+    can_fork = before is None and not any(name.startswith("PYTHON") for name in env or {})
     done = subprocess.run(
-        [str(program_file()), *map(str, arguments)] if forked else command(*arguments),
+        forked(*arguments) if can_fork else command(*arguments),
         cwd=cwd,
         env=environment(**(env or {})),
         preexec_fn=before,

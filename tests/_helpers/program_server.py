@@ -2,9 +2,11 @@
 
 Importing pandas and Arrow takes a processor second, many times what most commands take that tests start. A call has
 the arguments, folder, variables and streams of its caller, a process id of its own, gets the caller's signals, and
-ends with the exit code, or by the signal, that `python -m conv_analytics` would end with.
+ends with the exit code, or by the signal, that `python -m conv_analytics` would end with. When the caller is killed, so
+is the call. The file that calls takes the place of an interpreter, too: ``FILE -m conv_analytics ...``; the runs that a
+listener starts are such calls.
 
-``python -m tests._helpers.program_server SOCKET`` is the server; it ends with its standard input.
+``python -m tests._helpers.program_server SOCKET FILE`` is the server; it ends with its standard input.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ import threading
 import time
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import conv_analytics
+from conv_analytics.live import commits
 
 _ROOT = Path(__file__).parents[2]
 _BYTES = 2**17
@@ -36,7 +40,9 @@ _CLIENT = """#!{python} -SEs
 import json, os, signal, socket, sys
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect({path!r})
-    call = {{"arguments": sys.argv[1:], "folder": os.getcwd(), "variables": dict(os.environ)}}
+    given = sys.argv[1:]
+    arguments = given[2:] if given[:2] == ["-m", "conv_analytics"] else given
+    call = {{"arguments": arguments, "folder": os.getcwd(), "variables": dict(os.environ)}}
     socket.send_fds(server, [json.dumps(call).encode()], [0, 1, 2])
     process = int(server.recv(64))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -62,7 +68,7 @@ def program_file() -> Path:
     file = Path(folder.name) / "conv-analytics"
     file.write_text(_CLIENT.format(python=sys.executable, path=path), encoding="utf-8")
     file.chmod(0o755)
-    command = [sys.executable, "-m", "tests._helpers.program_server", path]
+    command = [sys.executable, "-m", "tests._helpers.program_server", path, str(file)]
     server = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -76,10 +82,16 @@ def program_file() -> Path:
     return file
 
 
-def _serve(path: str) -> None:
+def start_runs_with(file: str) -> None:
+    """Let the listeners of this process start their runs with this file in place of the interpreter."""
+    commits.sys = SimpleNamespace(executable=file)  # type: ignore[assignment]
+
+
+def _serve(path: str, file: str) -> None:
     for module in pkgutil.walk_packages(conv_analytics.__path__, "conv_analytics."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    start_runs_with(file)
     gc.freeze()
     # Processes that watch a call end unseen.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -112,9 +124,16 @@ def _watch(caller: socket.socket) -> NoReturn:
     for stream in (0, 1, 2, *streams):
         os.close(stream)
     caller.send(str(process).encode())
+    threading.Thread(target=_end_with_caller, args=(caller, process), daemon=True).start()
     _, status = os.waitpid(process, 0)
     caller.send(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
+
+
+def _end_with_caller(caller: socket.socket, process: int) -> None:
+    """Kill a call whose caller is gone; one that waits says nothing."""
+    if not caller.recv(1):
+        os.kill(process, signal.SIGKILL)
 
 
 def _run(call: dict[str, Any], streams: list[int]) -> NoReturn:
@@ -147,4 +166,4 @@ def _run(call: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1])
+    _serve(*sys.argv[1:])

@@ -15,7 +15,7 @@ from conv_analytics import export
 from conv_analytics.cli.colours import Coloured, has_colours, painted_table
 from conv_analytics.cli.formats import table
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.command_line import call, command, environment, run
+from tests._helpers.command_line import call, environment, forked, run
 from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import client_of
 
@@ -35,7 +35,7 @@ def on_a_terminal(*arguments: object, cwd: Path) -> str:
     """What a command writes to both streams when these are a terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        command(*arguments), cwd=cwd, env=environment(TERM="xterm-256color"), stdin=subprocess.DEVNULL,
+        forked(*arguments), cwd=cwd, env=environment(TERM="xterm-256color"), stdin=subprocess.DEVNULL,
         stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)

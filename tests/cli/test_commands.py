@@ -20,7 +20,7 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
 from tests import pages
-from tests._helpers.command_line import command, commits, credentials, environment, run
+from tests._helpers.command_line import command, commits, credentials, environment, forked, run
 from tests._helpers.patience import PATIENCE_S
 
 FIELDS = [
@@ -471,7 +471,7 @@ def test_a_terminal_gets_a_bar_and_results_stay_clean(small_sandbox: Sandbox, tm
     import pty
 
     reader, terminal = pty.openpty()
-    arguments = command("export", tmp_path / "out", *credentials(small_sandbox), "--json")
+    arguments = forked("export", tmp_path / "out", *credentials(small_sandbox), "--json")
     with subprocess.Popen(arguments, env=environment(TERM="xterm"), stdout=subprocess.PIPE, stderr=terminal) as process:
         os.close(terminal)
         shown = b""

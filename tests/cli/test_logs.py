@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from conv_analytics.cli import main
+from conv_analytics.cli import demo_coverage, main
 from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
-from tests._helpers.command_line import ROOT, call, command, credentials, environment
+from tests._helpers.command_line import ROOT, call, credentials, environment, forked
 from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import NEVER, after
 
@@ -133,7 +133,9 @@ def test_errors_are_lines_too(arguments: list[str], code: int, error: str, tmp_p
     assert SECRET not in done.err
 
 
-def test_a_run_that_keeps_nothing_and_a_remark_are_lines(tmp_path: Path) -> None:
+def test_a_run_that_keeps_nothing_and_a_remark_are_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The world of the demo's coverage, of which nothing is told here.
+    monkeypatch.setattr(demo_coverage, "CONVERSATIONS", 3)
     refused = Reply(401, b'{"code": "system:error:missing-token"}')
     with Sandbox(conversations=3, days=2) as sandbox:
         sandbox.script(lambda _: True, refused, times=-1)
@@ -161,7 +163,7 @@ def test_a_wrong_format_is_told_as_text(tmp_path: Path) -> None:
 def test_an_interrupted_run_says_so_in_the_log(tmp_path: Path) -> None:
     with Sandbox(conversations=100, days=2) as sandbox:
         half_way = after(sandbox, 150, NEVER)
-        arguments = command("export", "out", *credentials(sandbox), "--log-format", "json")
+        arguments = forked("export", "out", *credentials(sandbox), "--log-format", "json")
         with subprocess.Popen(
             arguments, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
@@ -219,7 +221,7 @@ def test_a_standard_error_that_is_full_ends_no_export(small_sandbox: Sandbox, tm
     full = Path("/dev/full")
     if not (full.exists() and stat.S_ISCHR(full.stat().st_mode)):
         pytest.skip("there is no /dev/full here")
-    arguments = command("export", "out", *credentials(small_sandbox), "--log-format", "json", "--json")
+    arguments = forked("export", "out", *credentials(small_sandbox), "--log-format", "json", "--json")
     with full.open("w") as err:
         done = subprocess.run(
             arguments, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=err, text=True, check=False

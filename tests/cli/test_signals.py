@@ -19,7 +19,7 @@ import pytest
 
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.command_line import ROOT, command, commits, credentials, environment, run
+from tests._helpers.command_line import ROOT, commits, credentials, environment, forked, run
 from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import NEVER, after, least, members_of
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 def _started(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
     """A command that runs; killed at the end if it still does."""
     process = subprocess.Popen(
-        command(*arguments), cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        forked(*arguments), cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         yield process

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -12,12 +13,13 @@ import pytest
 from conv_analytics import coverage, export, open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
-from conv_analytics.live import app
+from conv_analytics.live import app, commits
 from conv_analytics.live.commits import ChildRun
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.calls import plain_id
 from conv_analytics.sandbox.webhooks.delivery import Deliveries
 from tests._helpers import listeners
+from tests._helpers.program_server import program_file
 from tests._helpers.sandboxes import client_of
 from tests.exporter.test_ingest import content
 
@@ -71,7 +73,11 @@ def without(frame: pd.DataFrame, lost: set[tuple[str, int | None]]) -> pd.DataFr
 
 
 @pytest.mark.parametrize(("shape", "quirks"), [("list", False), ("object", True)])
-def test_the_folder_has_all_but_what_was_never_delivered(shape: Any, quirks: bool, tmp_path: Path) -> None:
+def test_the_folder_has_all_but_what_was_never_delivered(
+    shape: Any, quirks: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The runs of the listener are forked: an interpreter of their own would import everything again.
+    monkeypatch.setattr(commits, "sys", SimpleNamespace(executable=str(program_file())))
     folder = tmp_path / "exports"
     with Sandbox(conversations=24, days=3, quirks=quirks, events_shape=shape) as every:
         export(client_of(every), tmp_path / "truth", rate=0)

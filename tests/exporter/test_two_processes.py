@@ -124,7 +124,7 @@ def test_the_process_has_an_allocator_that_gives_memory_back(
 
 
 def test_a_process_is_started_where_it_is_worth_it(
-    world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[int] = []
 
@@ -134,8 +134,7 @@ def test_a_process_is_started_where_it_is_worth_it(
 
     def starts(name: str, **options: Any) -> bool:
         started.clear()
-        monkeypatch.setattr(convert, "BATCH_BYTES", SMALL_BATCH)
-        export(client_of(world), tmp_path / name, rate=0, progress=False, on_event=look, **options)
+        export(client_of(small), tmp_path / name, rate=0, progress=False, on_event=look, **options)
         return bool(started)
 
     monkeypatch.setattr("conv_analytics.exporter.run.available_cpus", lambda: 2)

@@ -24,7 +24,7 @@ from conv_analytics.errors import DatasetLocked
 from conv_analytics.live import app
 from conv_analytics.live.counts import Counts
 from conv_analytics.live.recorder import Outcome, Recorder
-from tests._helpers.command_line import command, environment
+from tests._helpers.command_line import environment, forked
 from tests._helpers.listeners import bodies, served, until
 from tests._helpers.patience import PATIENCE_S
 from tests._helpers.webhooks import SECRET, rtc_event, signed, voice_event
@@ -141,7 +141,7 @@ def test_more_than_may_wait_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
-    arguments = command("listen", tmp_path / "out", "--port", 0, "--commit-every", "1s", "--log-format", "json")
+    arguments = forked("listen", tmp_path / "out", "--port", 0, "--commit-every", "1s", "--log-format", "json")
     with subprocess.Popen(
         arguments,
         env=environment(VONAGE_SIGNATURE_SECRET=SECRET),

@@ -27,8 +27,7 @@ from conv_analytics.mcp_server.answers import MAX_BYTES, UNTRUSTED
 from conv_analytics.mcp_server.sql import run_sql
 from conv_analytics.privacy.display import Display
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.command_line import environment, run
-from tests._helpers.program_server import program_file
+from tests._helpers.command_line import environment, forked, run
 from tests._helpers.sandboxes import client_of
 from tests.mcp_server.hostile_sql import HOSTILE
 
@@ -113,7 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def asked_by_a_client(folder: Path, *flags: str) -> Iterator[Ask]:
     """What asks one server, a process of its own, all that it is given."""
-    started = StdioServerParameters(command=str(program_file()), args=["mcp", str(folder), *flags], env=environment())
+    started = StdioServerParameters(command=forked()[0], args=["mcp", str(folder), *flags], env=environment())
 
     async def answers(client: Client, asked: Sequence[Asked]) -> list[tuple[bool, str]]:
         results = [await client.call_tool(name, given) for name, given in asked]

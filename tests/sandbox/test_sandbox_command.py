@@ -12,7 +12,7 @@ import jwt
 import pytest
 
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.command_line import call, command, environment
+from tests._helpers.command_line import call, environment, forked
 from tests._helpers.patience import PATIENCE_S
 from tests._helpers.scripted_server import Answer, Server, _handler, start
 
@@ -27,7 +27,7 @@ def test_a_world_is_sent_to_a_receiver_with_the_secret_that_the_command_writes(t
     for name, value in world.items():
         flags += [f"--{name}", value]
     process = subprocess.Popen(
-        command("sandbox", *flags), cwd=tmp_path, env=environment(), text=True,
+        forked("sandbox", *flags), cwd=tmp_path, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     try:
