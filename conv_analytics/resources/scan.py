@@ -15,7 +15,8 @@ from collections.abc import Iterator
 LEVELS = 8
 
 #: A string, a bracket, a comma or a colon; what lies between is a number or a word.
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
+#: What has no backslash in it is passed over at once: character by character took five times as long.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},:]', re.DOTALL)
 
 
 def items(array: bytes) -> list[bytes]:

@@ -30,6 +30,7 @@ from conv_analytics.resources import (
     UserPage,
 )
 from conv_analytics.resources.record import Json, fields, is_record
+from conv_analytics.resources.scan import items, members
 
 ROOTS: list[type[Record]] = [
     Conversation,
@@ -185,3 +186,15 @@ def test_anything_as_a_page_never_raises(embedded: Any, links: Any) -> None:
         found = page.from_wire({"_embedded": embedded, "_links": links, "page_size": embedded}, [])
         assert len(found) == len(list(found))
         assert found.next_cursor is None or isinstance(found.next_cursor, str)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.one_of(st.text(alphabet='"\\[]{},: \n\ud83d', max_size=12), st.lists(st.text(max_size=2), max_size=2)))
+)
+def test_json_that_is_cut_at_its_commas_has_the_same_items(values: list[Any]) -> None:
+    """Whatever quotes, backslashes and brackets its texts have."""
+    for text in (json.dumps(values), json.dumps(values, separators=(",", ":"))):
+        assert [json.loads(item) for item in items(text.encode())] == values
+    named = {f'{place}"\\': value for place, value in enumerate(values)}
+    assert {name: json.loads(value) for name, value in members(json.dumps(named).encode()).items()} == named
