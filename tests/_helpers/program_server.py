@@ -12,7 +12,6 @@ listener starts are such calls.
 from __future__ import annotations
 
 import atexit
-import gc
 import importlib
 import json
 import os
@@ -92,7 +91,7 @@ def _serve(path: str, file: str) -> None:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     start_runs_with(file)
-    gc.freeze()
+    importlib.import_module("tests._helpers.forked")
     # Processes that watch a call end unseen.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
