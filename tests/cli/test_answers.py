@@ -254,7 +254,7 @@ def test_no_id_begins_a_line_of_what_is_printed() -> None:
 
 
 def test_findings_in_every_format_and_what_fail_does(tmp_path: Path) -> None:
-    with Sandbox(conversations=600, days=2) as sandbox:
+    with Sandbox(conversations=300, days=2) as sandbox:
         export(client_of(sandbox), tmp_path / "out", rate=0, progress=False)
     problems = findings(open_dataset(tmp_path / "out")).problems
     assert len(problems)
