@@ -11,12 +11,17 @@ import json
 import re
 from collections.abc import Iterator
 
+import msgspec
+
 #: The depth at which a list is looked for in ``_embedded``. One ``data`` around it is all that was ever seen.
 LEVELS = 8
 
 #: A string, a bracket, a comma or a colon; what lies between is a number or a word.
 #: What has no backslash in it is passed over at once: character by character took five times as long.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},:]', re.DOTALL)
+
+#: What takes an object apart that is JSON throughout, in a tenth of the time.
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def items(array: bytes) -> list[bytes]:
@@ -34,6 +39,13 @@ def members(document: bytes) -> dict[str, bytes]:
     >>> members(b'{"id": 7, "body": {"a": 1}}')
     {'id': b'7', 'body': b'{"a": 1}'}
     """
+    try:
+        return {name: bytes(value) for name, value in _MEMBERS.decode(document).items()}
+    except (ValueError, RecursionError):
+        return _members_by_hand(document)
+
+
+def _members_by_hand(document: bytes) -> dict[str, bytes]:
     result = {}
     for start, end in _spans(document, b"{"):
         member = document[start:end]

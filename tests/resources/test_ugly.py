@@ -30,7 +30,7 @@ from conv_analytics.resources import (
     UserPage,
 )
 from conv_analytics.resources.record import Json, fields, is_record
-from conv_analytics.resources.scan import items, members
+from conv_analytics.resources.scan import _members_by_hand, items, members
 
 ROOTS: list[type[Record]] = [
     Conversation,
@@ -197,4 +197,8 @@ def test_json_that_is_cut_at_its_commas_has_the_same_items(values: list[Any]) ->
     for text in (json.dumps(values), json.dumps(values, separators=(",", ":"))):
         assert [json.loads(item) for item in items(text.encode())] == values
     named = {f'{place}"\\': value for place, value in enumerate(values)}
-    assert {name: json.loads(value) for name, value in members(json.dumps(named).encode()).items()} == named
+    found = members(json.dumps(named).encode())
+    assert {name: json.loads(value) for name, value in found.items()} == named
+    # By hand it is taken apart the same way, whole or with a text that no decoder takes.
+    assert _members_by_hand(json.dumps(named).encode()) == found
+    assert members(json.dumps({**named, "bad": "?"}).encode().replace(b'"?"', b'"\xff"')) == {**found, "bad": b'"\xff"'}
