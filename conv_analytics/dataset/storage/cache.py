@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import stat
 import time
 import uuid
@@ -136,6 +137,18 @@ class FolderCache:
         self._believed.add(file)
         return file
 
+    def has_room(self) -> bool:
+        """Whether another entry would be kept, as far as that can be known before it is made."""
+        if other_kind(self._folder, plain=stat.S_IFDIR) is not None:
+            return False
+        place = self._folder if self._folder.is_dir() else self._folder.parent
+        young = sum(_age_s(path) <= YOUNG_S for path in self._current())
+        return young < ENTRIES and os.access(place, os.W_OK)
+
+    def _current(self) -> set[Path]:
+        """The notes of this state."""
+        return {path for path in self._notes() if (note := _read(path)) is not None and note["of"] == self._of}
+
     def _notes(self) -> list[Path]:
         if other_kind(self._folder, plain=stat.S_IFDIR) is not None:
             return []
@@ -159,9 +172,8 @@ class FolderCache:
 
     def _make_room(self, grown_from: Entry | None) -> bool:
         """Delete stale entries and those without a note; return whether there is room for an entry."""
-        notes = {path: _read(path) for path in self._notes()}
-        current = {path for path, note in notes.items() if note is not None and note["of"] == self._of}
-        named = {note["file"] for path, note in notes.items() if note is not None and path in current}
+        current = self._current()
+        named = {note["file"] for note in map(_read, current) if note is not None}
         if grown_from is not None:
             named |= {grown_from.path.name, grown_from.path.with_suffix(".json").name}
         old = [path for path in (self._folder.iterdir() if self._folder.is_dir() else ())

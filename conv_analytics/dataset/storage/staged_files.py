@@ -174,7 +174,8 @@ class StagedFiles:
     def _flush(self, bytes_to_keep: int = 0) -> None:
         """Hand pending rows to the writing thread once it has written the previous ones.
 
-        Those of the largest files go first, and of those that got none lately; so many bytes of the others may stay.
+        Rows of the largest files go first, and those of files that got none since the last flush; of the others, rows
+        of up to `bytes_to_keep` stay pending.
         """
         self._settle()
         self._close_idle()

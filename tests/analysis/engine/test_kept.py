@@ -356,6 +356,24 @@ def test_after_some_questions_all_columns_are_kept(folder: Path, large: None) ->
     assert counts[-1] > 40
 
 
+def test_where_no_more_is_kept_a_question_makes_only_what_it_needs(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "ENTRIES", 3)
+    counts: list[int] = []
+    keep = cache.FolderCache.keep
+
+    def counted(self: cache.FolderCache, kind: str, about: Any, *more: Any) -> Path | None:
+        counts.append(len(about["columns"]))
+        return keep(self, kind, about, *more)
+
+    monkeypatch.setattr(cache.FolderCache, "keep", counted)
+    for columns in ([], ["reason"], ["price"], ["talk_s"], ["status"]):
+        analysis.legs(open_dataset(folder), columns)
+    assert counts == [2, 3, 3, 3, 3]
+    assert len(cached(folder)) == cache.ENTRIES
+
+
 def test_few_entries_are_kept(folder: Path, large: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "ENTRIES", 2)
     assert list(analysis.legs(open_dataset(folder), [])) == ["conversation_id", "leg_id"]

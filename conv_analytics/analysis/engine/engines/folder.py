@@ -154,10 +154,13 @@ class FolderEngine(DuckdbEngine):
     def columns_to_cache(
         self, kind: str, about: Mapping[str, Any], columns: Collection[str], everything: Collection[str]
     ) -> Collection[str]:
-        """See `Engine`."""
+        """See `Engine`; where nothing more can be kept, further columns would be made each time."""
+        cache = self._views.cache
+        if cache is None:
+            return columns
         entries = [set(entry.about.get("columns", ())) for entry in self._entries(kind, about)]
         many = len(entries) >= _WITH_SOME_COLUMNS and not any(set(columns) <= names for names in entries)
-        return {*columns, *everything} if many else columns
+        return {*columns, *everything} if many and cache.has_room() else columns
 
     def _entries(self, kind: str, about: Mapping[str, Any]) -> Iterator[Any]:
         """The entries of the cache with these options."""
