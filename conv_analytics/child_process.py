@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-#: How often a process looks whether the one that started it is there: another one may have inherited the pipe. [s]
+#: How often a process checks that its parent is alive: another process may have inherited the pipe. [s]
 _LOOK_S = 1.0
 
 

@@ -17,8 +17,8 @@ SAMPLE = 20
 RETRIES = 6
 #: Longest time to connect, and between two pieces of a response. [s]
 TIMEOUT_S = 30.0
-#: Longest wait that the API may ask for; more, such as the next day's quota, is left to the next run. [s]
+#: Longest wait that the API may ask for; a longer one, such as for the next day's quota, is left to the next run. [s]
 MAX_RETRY_AFTER_S = 3600.0
 
-#: Rows of all tables of a dataset up to which questions read them into memory: DuckDB takes longer to plan than that.
+#: Maximum rows of a dataset whose tables are read into memory for a query: DuckDB takes longer than that to plan.
 IN_MEMORY = 300_000

@@ -54,9 +54,9 @@ def write_atomically(path: Path, text: str, *, part: Path | None = None, private
     path
         The file.
     text
-        What it holds.
+        Its content.
     part
-        The name until it is complete, in the same folder; a name of its own by default.
+        Temporary name in the same folder until the file is complete; a unique one by default.
     private
         Whether only the user of this process may read it.
     """
@@ -89,14 +89,14 @@ def create(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        # A process that was killed while the file had both names has taken the final one itself.
+        # If a process was killed while the file had both names, the final name is already taken by this file.
         if not source.samefile(target):
             raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Without hard links (FAT, some network shares) only the writer's lock keeps a second one away; the
-        # move is still whole or not at all.
+        # Without hard links (FAT, some network shares) only the writer's lock keeps a second writer out; the move
+        # itself is still atomic.
         if target.exists():
             raise FileExistsError(target) from error
         source.replace(target)

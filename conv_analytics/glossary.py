@@ -18,7 +18,7 @@ class Term:
     Attributes
     ----------
     name
-        Its name in code: that of a rate of `kpi`, of a case, or a word of its own.
+        Its name in code: that of a rate of `kpi` or of a case, or another word.
     title
         The standard term, with its abbreviation: the heading of a card, a column or an axis.
     words
@@ -28,11 +28,11 @@ class Term:
     label
         The term within a sentence, a table or a legend.
     note
-        What one must know to read the number.
+        A caveat for reading the number.
     source
         The standard or the product that defines it.
     names
-        Columns and key figures that it explains as well.
+        Other columns and key figures that it explains.
     """
 
     name: str
@@ -205,12 +205,12 @@ def term(name: str) -> Term:
     Parameters
     ----------
     name
-        Of a term, or of a column, rate, case or key figure that one explains.
+        Name of a term, or of a column, rate, case or key figure that a term explains.
 
     Raises
     ------
     KeyError
-        If no term has it: `is_term` tells.
+        If there is no such term; `is_term` checks for one.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def as_help(names: Iterable[str] | Mapping[str, str], width: int = 100) -> str:
     Parameters
     ----------
     names
-        Those to explain; a mapping gives each the name of its term.
+        Names to explain; a mapping has the name of the term for each.
     width
         The longest line.
 

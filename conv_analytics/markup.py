@@ -16,7 +16,7 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe
 #: Numbers with a sign, and masked phone numbers: nothing that a spreadsheet evaluates.
 _HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-# Front ends differ in what they leave between cells: marimo leaves nothing.
+# Front ends differ in the space between cells: marimo leaves none.
 _LEFT = "text-align:left;padding:2px 8px"
 _RIGHT = "text-align:right;padding:2px 8px;font-variant-numeric:tabular-nums"
 

@@ -9,7 +9,7 @@ from conv_analytics.errors import ConfigError
 
 
 def expand_user(path: str | PathLike[str]) -> Path:
-    """A path whose ``~`` is the home folder.
+    """A path with ``~`` expanded to the home folder.
 
     Raises
     ------

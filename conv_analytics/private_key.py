@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MIN_KEY_BITS = 2048
 
-#: A longer text is not a path but a key without its first line; and the longest wrong value that is shown.
+#: A longer text is a key without its first line, not a path; also the longest wrong value that is shown.
 MAX_PATH_LENGTH, MAX_SHOWN_LENGTH = 1024, 200
 
 _BEGIN, _END = "-----BEGIN", "PRIVATE KEY-----"
@@ -48,15 +48,15 @@ def private_key_of(key: Secret, source: str) -> RSAPrivateKey:
     Parameters
     ----------
     key
-        PEM text, base64 of it, or the path of a file with either; quotes around it, as env files have them, do not
-        count, and line ends may be written as two characters.
+        PEM text, base64 of it, or the path of a file with either; quotes around it, as in env files, are ignored, and
+        line ends may be written as two characters.
     source
         Where it comes from, for the message.
 
     Raises
     ------
     ConfigError
-        If it is no RSA private key that the API takes. The sentence says what it is instead, and quotes no key.
+        If it is not an RSA private key that the API accepts. The message says what it is instead, and quotes no key.
     """
     # `_load_key` returns a sentence instead of raising, so that no frame of the traceback has the key's text.
     loaded = _load_key(key)
@@ -131,7 +131,7 @@ def _pem_of(text: str) -> str | None:
     if _BEGIN in text:
         return text
     packed = "".join(text.replace("\\n", "").split())
-    # Texts that begin alike have a base64 that begins alike: this is what "-----" looks like.
+    # The base64 of every text that begins with "-----" begins like this.
     if not packed.startswith("LS0tLS") or not re.fullmatch(r"[A-Za-z0-9+/_-]+=*", packed):
         return None
     padded = packed.rstrip("=").replace("-", "+").replace("_", "/")
@@ -156,7 +156,7 @@ def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one return p
     if "ENCRYPTED" in text:
         return "is encrypted; give it without a passphrase"
     if "BEGIN OPENSSH" in text:
-        return "is in the form of OpenSSH; download the application's own, or convert it with ssh-keygen -p -m PEM"
+        return "is in OpenSSH format; download the application's own, or convert it with ssh-keygen -p -m PEM"
     if _BEGIN in text and "-----END" not in text:
         return "is cut off: its last line, -----END PRIVATE KEY-----, is missing"
     try:

@@ -21,7 +21,7 @@ def wilson(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE
     Parameters
     ----------
     k, n
-        Cases, and how many there could have been. Null counts are NaN.
+        Number of cases, and of trials. Null counts are NaN.
     confidence
         Coverage, between 0 and 1.
 
@@ -68,7 +68,7 @@ def counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
 def between(value: float, name: str) -> float:
     """A number between 0 and 1; others are refused."""
     if not 0 < value < 1:
-        raise ConfigError(f"{name} is {value}: it is between 0 and 1, such as 0.95.")
+        raise ConfigError(f"{name} is {value}: it must be between 0 and 1, such as 0.95.")
     return value
 
 

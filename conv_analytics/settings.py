@@ -13,8 +13,8 @@ host or region      ``VONAGE_API_HOST``
 ==================  ===================================================  =============================
 
 The names are those that Vonage's command line, SDK samples and tutorials use; those that the Vonage Cloud Runtime sets
-(``VCR_API_APPLICATION_ID``, ``VCR_PRIVATE_KEY``, ``VCR_API_ACCOUNT_ID``, ``VCR_API_ACCOUNT_SECRET``) come last. Under
-each name of a key its text, base64 of its text, or the path of a file is taken. The Vonage CLI's files are
+(``VCR_API_APPLICATION_ID``, ``VCR_PRIVATE_KEY``, ``VCR_API_ACCOUNT_ID``, ``VCR_API_ACCOUNT_SECRET``) come last. Each
+variable of a key may hold its text, base64 of its text, or the path of a file. The Vonage CLI's files are
 ``./.vonagerc`` and ``~/.vonage/config.json``.
 """
 
@@ -92,7 +92,7 @@ class Settings:
     sources
         Where each value came from.
     minted_for
-        The application whose tokens somebody else mints, such as Vonage's own library; None otherwise.
+        The application whose tokens are minted elsewhere, such as by Vonage's own library; None otherwise.
     """
 
     base_url: str = DEFAULT_BASE_URL

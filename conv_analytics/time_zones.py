@@ -8,12 +8,12 @@ from conv_analytics.errors import ConfigError
 
 
 def zone_info(name: str) -> ZoneInfo:
-    """The zone of that name.
+    """The time zone with that name.
 
     Raises
     ------
     ConfigError
-        If there is none; the message says how zones are called.
+        If there is none; the message gives examples of names.
 
     Examples
     --------

@@ -170,7 +170,7 @@ BAD_KEYS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "base64 of something": (lambda tmp: base64.b64encode(b"-----" + b"c2VjcmV0" * 200).decode(), "is neither a path"),
     "of OpenSSH": (
         lambda tmp: _pem(rsa.generate_private_key(65537, 2048), form=PrivateFormat.OpenSSH),
-        "is in the form of OpenSSH",
+        "is in OpenSSH format",
     ),
     "no header": (lambda tmp: "c2VjcmV0c2VjcmV0\nc2VjcmV0", "is neither a path nor PEM text"),
     "one line": (lambda tmp: "c2VjcmV0c2VjcmV0" * 40, "not shown"),

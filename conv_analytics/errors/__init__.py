@@ -1,9 +1,9 @@
-"""Everything that can go wrong, as one tree.
+"""The exceptions of this package, as one tree.
 
 ::
 
     ConvAnalyticsError
-      ConfigError                usage or configuration is wrong; nothing was asked of the API (exit code 2)
+      ConfigError                usage or configuration is wrong; no request was sent (exit code 2)
       APIError                   a request failed: .method, .url
         TransportError           no answer: connection refused or reset, timeout
           ProxyError             the proxy was not reached, or refused: .status
@@ -28,7 +28,7 @@
         PublishIncomplete        .table: a Delta table was not read or written; what is published stays (exit code 3)
       MemoryExhausted            a query that needs more memory than DuckDB may use
       ExportIncomplete           some tasks failed, everything that finished is committed: .report, .result
-        ExportStopped            somebody stopped it: what was read is kept
+        ExportStopped            it was stopped: everything read so far is kept
 
 Each message says what happened, to which request or file, and what to do next. None holds a key or a token.
 """

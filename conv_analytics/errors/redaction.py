@@ -12,10 +12,10 @@ T = TypeVar("T")
 #: An error text longer than this is cut (contract 4.3).
 TEXT_LIMIT = 500
 
-#: Least length of the first part of a token.
+#: Minimum length of the first part of a token.
 SHORTEST_TOKEN = 8
 
-# A possible token with the characters around it. It starts only where no such character stands before: otherwise a long
+# A possible token with the characters around it. It starts only where no such character precedes it: otherwise a long
 # text without a dot would be scanned again from each of its characters.
 _DOTTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]*+)++")
 _SECRETS = (

@@ -60,19 +60,19 @@ class TransportError(APIError):
 
 
 class ProxyError(TransportError):
-    """A proxy let nothing through: it could not be reached, or it refused.
+    """A proxy did not pass a request on: it could not be reached, or it refused.
 
     Attributes
     ----------
     status
-        With what it refused, such as 407; None when it was not reached or did not answer in HTTP.
+        Status of the refusal, such as 407; None when the proxy was not reached or did not answer in HTTP.
     """
 
     def __init__(self, status: int | None, source: str, reason: str = "", *, method: str, url: str) -> None:
         if status:
             reason = f"the proxy of {source} answered {status}"
         else:
-            reason = f"{reason or 'what came is not HTTP'}, at the proxy of {source}"
+            reason = f"{reason or 'the answer is not HTTP'}, at the proxy of {source}"
         advice = _OF_PROXIES.get(status, f"Check {source}, or name the host in NO_PROXY if it needs no proxy.")
         super().__init__(
             reason,
@@ -143,7 +143,7 @@ class StatusError(APIError):
     status
         HTTP status.
     problem
-        What the body said.
+        Error details from the body.
     retry_after
         Seconds the API asked to wait, or None. [s]
     """
@@ -297,7 +297,7 @@ class ExportIncomplete(ConvAnalyticsError):
 
 
 class ExportStopped(ExportIncomplete):
-    """Somebody stopped an export; what was read is kept, and the same call goes on from there."""
+    """An export was stopped; everything read so far is kept, and the same call continues from there."""
 
     def __init__(
         self,
