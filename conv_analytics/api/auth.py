@@ -37,7 +37,7 @@ RENEW_BEFORE_S = 60.0
 BACKDATED_S = 5.0
 #: A refusal with a Date this far from the clock that signed the token may be caused by that clock.
 MAX_SKEW_S = 5.0
-#: Lifetime of a token, unless another is asked for. [s]
+#: Default lifetime of a token. [s]
 TTL_S = 900
 #: The platform refuses tokens that live longer.
 MAX_TTL_S = 86_400
@@ -76,7 +76,7 @@ class OriginAuth(httpx.Auth, ABC):
 
 
 class TokenAuth(OriginAuth):
-    """Base of the schemes that send a token of limited life, and renew it before it expires.
+    """Base of the schemes that send a token of limited lifetime, and renew it before it expires.
 
     A token is used until a minute before it expires, because signing takes longer than many requests. It is signed by
     the API's clock as soon as a response has shown it, so this machine's clock may be wrong. When a token is refused
@@ -101,7 +101,7 @@ class TokenAuth(OriginAuth):
             self._signed_by_s = self.clock.offset_s
             token, expires = self._mint(now)
             self._header = HiddenText(f"Bearer {token}")
-            # A token that lives shorter than the usual reserve is used for half of its life.
+            # A token with a lifetime below the usual reserve is used for half of it.
             self._renew_at = expires - min(RENEW_BEFORE_S, max(expires - now, 0.0) / 2)
         return self._header
 
@@ -189,7 +189,7 @@ class JWTAuth(TokenAuth):
 
 
 def lifetime(now: float, ttl: float) -> dict[str, int]:
-    """The claims about time of a token that is signed now and lives so long [s].
+    """The time claims of a token that is signed now and has this lifetime [s].
 
     >>> lifetime(1_795_000_000.0, 900)
     {'iat': 1794999995, 'exp': 1795000900}
@@ -198,7 +198,7 @@ def lifetime(now: float, ttl: float) -> dict[str, int]:
 
 
 class BasicAuth(OriginAuth):
-    """Send API key and secret as HTTP Basic; other APIs of Vonage take it, the Conversation API does not."""
+    """Send API key and secret as HTTP Basic; other Vonage APIs accept it, the Conversation API does not."""
 
     def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
         self._header = HiddenText(f"Basic {base64.b64encode(f'{api_key}:{api_secret}'.encode()).decode()}")

@@ -183,7 +183,7 @@ class _Client(ABC, Generic[Transport, Gate]):
         settings = replace(self._settings, base_url=base_url_of(base_url))
         return type(self)(
             settings=settings,
-            # A token of ours is for one host; the other one gets its own.
+            # Our own tokens are for one host; the other host needs another token.
             auth=None if settings.credentials is not None else self._wire.auth,
             timeout=self._wire.timeout.read or TIMEOUT_S,
             retries=self._rules.retry,
@@ -327,7 +327,7 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
         self._driver = AsyncDriver(self._wire, transport, gate)
 
     def run_in_bulk(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Set what is awaited before retries, and let tasks keep large bodies until their next request."""
+        """Set the function awaited before retries, and let tasks keep large bodies until their next request."""
         self._driver.sleep = sleep
         self._driver.large.keep = True
 

@@ -50,7 +50,7 @@ class ServerClock:
         return self._local() + self.offset_s
 
     def utc(self) -> datetime:
-        """The same as a datetime, for comparison with a date in Retry-After."""
+        """The time at the API as a datetime, for comparison with a date in Retry-After."""
         # A response may claim to be from the last second of the calendar, or from before the first.
         return datetime.fromtimestamp(min(max(self.now(), 0.0), LATEST_S), UTC)
 

@@ -32,7 +32,7 @@ TOTAL_TIMEOUT_FACTOR = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """What both drivers share: building requests and reporting responses."""
+    """Base of both drivers: builds requests and reports responses."""
 
     base_url: str
     auth: httpx.Auth
@@ -198,7 +198,7 @@ class AsyncDriver:
         header = ""
 
         async def exchange(large: Callable[[], Awaitable[None]]) -> tuple[int, Mapping[str, str], bytes]:
-            # Signed only now: waiting for a place may take longer than a token lives.
+            # Signed only now: waiting for a place may take longer than the lifetime of a token.
             nonlocal header
             header = token.header()
             headers = {**self.wire.headers_of(send), "authorization": header}

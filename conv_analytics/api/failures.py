@@ -21,7 +21,7 @@ from conv_analytics.api.content_coding import DamagedContent
 from conv_analytics.api.proxy import Proxy
 from conv_analytics.errors import CertificateError, ProxyError, TransportError
 
-#: What a transport may raise because of the network, the proxy or the server.
+#: Exceptions that a transport may raise because of the network, the proxy or the server.
 TRANSPORT_EXCEPTIONS = (httpx.RequestError, httpx.InvalidURL, httpcore.NetworkError, httpcore.TimeoutException,
            httpcore.ProtocolError, httpcore.ProxyError, httpcore.UnsupportedProtocol,
            aiohttp.ClientError, DamagedContent, OSError)  # fmt: skip

@@ -238,7 +238,7 @@ class Paginator(Generic[T]):
         other = _names((yield from self._first_page(query(order="desc" if ascending else "asc"))), self.listing.key)
         if set(other) != set(names):
             return True
-        # A server that ignores both parameters may have more, or not.
+        # A server that ignores both parameters may or may not have more records.
         return len(names) >= MIN_PAGE_SIZE and other == names
 
     def _first_page(self, changed: tuple[tuple[str, str], ...]) -> Flow[RawPage]:

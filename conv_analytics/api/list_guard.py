@@ -11,8 +11,8 @@ MAX_IDLE_PAGES = 100
 class ListGuard:
     """Counts the pages of a list, and raises `CursorLoop` when it is endless.
 
-    Pages may come again once, when a forgotten cursor made the list start anew: as many as had new records before do
-    not count.
+    Pages may repeat once, when a forgotten cursor has restarted the list: as many as had new records before are not
+    counted.
 
     Parameters
     ----------

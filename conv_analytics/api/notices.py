@@ -1,4 +1,4 @@
-"""What a client reports: frozen values, passed to its ``on_event`` callable."""
+"""The notices of a client: frozen values, passed to its ``on_event`` callable."""
 
 from __future__ import annotations
 

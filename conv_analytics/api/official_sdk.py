@@ -1,6 +1,6 @@
 """Vonage's own library for Python (package ``vonage``, version 4) as the signer of tokens.
 
-Its objects are recognised by their public attributes; nothing of theirs is imported, and nothing is sent by them.
+Its objects are recognised by their public attributes; their package is not imported, and sends no request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import HiddenText
 from conv_analytics.settings import Settings, find_values, host_of
 
-#: The host that their library asks when it is told no other.
+#: The default host of their library.
 _THEIR_DEFAULT_HOST = "api.nexmo.com"
 
 
@@ -86,13 +86,13 @@ def signer_of(client: Any) -> Signer:
 class OfficialSDKAuth(TokenAuth):
     """Sign requests with tokens of Vonage's own library.
 
-    Claims and lifetime are its business: a token is renewed by the ``exp`` that it really has. It is asked for the
-    usual 15 minutes by the API's clock.
+    The library sets claims and lifetime: a token is renewed according to its actual ``exp``. The usual 15 minutes by
+    the API's clock are requested.
 
     Parameters
     ----------
     signer
-        Its ``Auth``, or whatever has the same two public names.
+        Its ``Auth``, or any object with the same two public names.
     clock
         This machine's clock, Unix time. [s]
     origin
@@ -126,7 +126,7 @@ class OfficialSDKAuth(TokenAuth):
             # The platform lets a token without an expiry live for 15 minutes.
             return token, float(claims.get("exp") or float(claims.get("iat") or now) + TTL_S)
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
-            return "The package vonage made something that is not a token: is its client of version 4?"
+            return "The package vonage returned something other than a token: is its client of version 4?"
 
 
 def of_official_client(client: object, base_url: str | None, *, alone: bool) -> tuple[Settings, OfficialSDKAuth]:

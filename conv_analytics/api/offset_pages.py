@@ -1,8 +1,8 @@
 """Pages that are counted by offsets, as the Voice API's call list is (live contract 7).
 
-Of the link to the next page only the offset is taken: the link may be relative, of another host, or without the
-version. Where it has none, or points backwards, the next page begins behind the items of this one. A list that was said
-to have more items than it gave is asked for the rest, and ends with a warning if there are none.
+Only the offset is read from the link to the next page: the link may be relative, on another host, or without the
+version. If it has no offset, or points backwards, the next page begins after the items of this one. If a list has fewer
+items than its count says, the rest is requested; if nothing comes, the list ends with a warning.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The proxy of a client, from the environment when the client is made.
 
-``HTTPS_PROXY`` (else ``ALL_PROXY``, else what the system is set to) names the proxy, in the forms that curl takes;
+``HTTPS_PROXY`` (else ``ALL_PROXY``, else the system's setting) names the proxy, in the forms that curl accepts;
 ``NO_PROXY`` lists hosts that need none: names with all their subdomains, addresses, networks (``10.0.0.0/8``), each
 with a port or without, or ``*``. Requests to this machine never go through a proxy: the token would travel there in
 clear.
@@ -45,7 +45,7 @@ class Proxy:
     source
         The environment variable that names it.
     user, password
-        Empty where the proxy wants none.
+        Empty if the proxy needs none.
     """
 
     url: str

@@ -138,5 +138,5 @@ def test_a_key_that_cannot_sign_is_found_at_once_and_not_shown(tmp_path: Path) -
         def generate_application_jwt(self, claims: object = None) -> bytes:
             return b"\xff no token"
 
-    with pytest.raises(ConfigError, match="something that is not a token"):
+    with pytest.raises(ConfigError, match="something other than a token"):
         Conversations(Odd())
