@@ -98,7 +98,7 @@ def _parts(runs: list[Mapping[str, Any]], last: datetime, now: datetime) -> int:
 
 
 def _counts(report: Mapping[str, Any]) -> bool:
-    """Whether this is the report of an export without bounds: a report without requests is of another command."""
+    """Whether this is the report of an export without bounds: a report without requests belongs to another command."""
     exported = bool(report.get("started_at")) and {"status", "tables"} <= report.keys() and report.get("requests") != 0
     return exported and not report.get("since") and not report.get("until")
 

@@ -1,4 +1,4 @@
-"""What a run adds to a folder is of the folder's application: checks of clients and of events."""
+"""Checks that the clients and events of a run belong to the folder's application."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from conv_analytics.tables.webhooks import Received
 
 
 def application_of(client: Conversations | AsyncConversations) -> dict[str, Any]:
-    """What a run records of the application that it reads.
+    """The application that a run reads, as its commit records it.
 
     >>> from conv_analytics.sandbox import Sandbox
     >>> with Sandbox(conversations=1) as sandbox:
@@ -40,7 +40,7 @@ def require_same_application(
     """Raise `ConfigError` if a folder holds another application than a client reads, or the same of another host.
 
     The ids of two applications do not collide, but nothing in the tables would tell their calls apart. `history` has
-    the folder's commits where they were read before.
+    the folder's commits if they were read before.
     """
     if not is_one_dataset(root) and (several := application_folders(root)):
         raise ConfigError(
@@ -61,21 +61,21 @@ def require_same_application(
         )
 
 
-#: Signed, or from a file that somebody named.
+#: Signed, or from a file that the caller named.
 _TRUSTED = frozenset({"ok", None})
 
 
 class OneApplication:
     """Sorts out events of other applications; without a recorded application the first event's becomes the folder's.
 
-    What came without a valid signature decides nothing: anybody may have sent it.
+    An event without a valid signature decides nothing: anybody may have sent it.
 
     Attributes
     ----------
     id
-        The folder's application; None while nothing has told.
+        The folder's application; None while it is unknown.
     others
-        Number of events by the other applications that they belong to.
+        Number of events of other applications, by application.
     """
 
     def __init__(self, recorded: str | None) -> None:
@@ -83,7 +83,7 @@ class OneApplication:
         self.others = Counter[str]()
 
     def sort_out(self, batch: ObjectBatch) -> None:
-        """Move events of other applications from a batch to what cannot be stored."""
+        """Move events of other applications from the events of a batch to its broken records."""
         for received in (batch.rtc, batch.listed, batch.voice):
             mine = [event for event in received if self._belongs(event, batch)]
             if len(mine) < len(received):

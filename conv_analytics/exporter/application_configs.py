@@ -5,7 +5,7 @@
     [[applications]]
     id = "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab"
     key = "keys/support.pem"            # a path, relative to this file
-    name = "support"                    # optional: what tables and progress call it
+    name = "support"                    # optional: its name in tables and progress
 
     [[applications]]
     id = "bbbbbbbb-cccc-4ddd-8eee-123456789abc"
@@ -44,7 +44,7 @@ class ApplicationConfig:
 
     @property
     def label(self) -> str:
-        """What tables and progress call it."""
+        """Its name in tables and progress."""
         return self.name or self.id
 
 

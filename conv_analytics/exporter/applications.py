@@ -1,4 +1,4 @@
-"""Export several applications, each to a dataset folder of its own under one root."""
+"""Export several applications, each to its own dataset folder under one root."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Connect = Callable[[ApplicationConfig], Conversations]
 
 @dataclass(frozen=True)
 class ApplicationExport:
-    """How the export of one application ended."""
+    """The outcome of the export of one application."""
 
     application: ApplicationConfig
     folder: Path
     """Its dataset folder; in a bucket, the work folder that stands for it."""
     exported: Exported | None
-    """What was read; None if nothing was."""
+    """The result; None if nothing was read."""
     error: Exception | None
     """Why it is not complete."""
 
@@ -58,7 +58,7 @@ def export_applications(
 ) -> list[ApplicationExport]:
     """Export several applications, each to ``root/application_id=<id>/``, a dataset folder like any other.
 
-    One that fails costs no other: its error is in the result.
+    A failure does not affect the others: its error is in the result.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def export_applications(
     applications : str, Path or sequence of ApplicationConfig
         A TOML file (see `conv_analytics.exporter.application_configs`), or what `read_applications` returned.
     parallel : int, default 1
-        Applications that are exported at a time. They share ``rate=`` and ``concurrency=``: each gets its part.
+        Applications that are exported at a time. They share ``rate=`` and ``concurrency=``: each gets a part of them.
     connect : callable, optional
         Returns the client of an application.
 

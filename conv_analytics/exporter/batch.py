@@ -1,4 +1,4 @@
-"""Pages that are converted together, and what the run knows of their conversations."""
+"""Pages that are converted together, and the state of their conversations in the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Batch:
     gone: list[bytes] = field(default_factory=list)
     """Conversations that were listed but gone when requested."""
     finished: dict[str, tuple[int | None, bool, LastChange | None]] = field(default_factory=dict)
-    """Conversations whose pages were all given: sequence number, whether events were among them, last change."""
+    """Conversations whose pages were all added: sequence number, whether events were among them, last change."""
     with_gaps: list[str] = field(default_factory=list)
     """Conversations whose list has later events but skips earlier ones."""
     sequence_numbers: dict[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Converts batches of pages to rows: what is new of them goes to a sink, and what the run has to know is returned."""
+"""Converts batches of pages to rows: new rows go to a sink, and the counts and states for the run are returned."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class BatchConverter:
         self._disordered: set[str] = set()
 
     def close(self) -> None:
-        """Drop what was kept to find repeated rows."""
+        """Drop the data for finding repeated rows."""
         self._seen_keys.close()
 
     def convert(self, batch: Batch) -> Converted:
@@ -190,7 +190,7 @@ class BatchConverter:
         return pc.max(within).as_py() or 0
 
     def _load_stored(self, conversations: set[str]) -> None:
-        """Load what earlier runs wrote of conversations that continue: their next events repeat it."""
+        """Load the rows that earlier runs wrote of conversations that continue: their next events repeat them."""
         resumed = {name for name in conversations - self._loaded if name in self._sink.watermarks}
         if resumed:
             self._loaded |= resumed
@@ -233,7 +233,7 @@ class BatchConverter:
             self._converted.counts.changed += before is not None and before != digest(body)
 
     def _merge_delivered(self, rows: Rows) -> None:
-        """Compare events with those that a webhook or a file gave: the list's is written only where it differs."""
+        """Compare events with those from a webhook or a file: the list's is written only where it differs."""
         delivered = {name: stored.delivered for name, stored in self._stored.items() if stored.delivered}
         if not delivered:
             return

@@ -1,8 +1,8 @@
 """Another process that converts the pages of a run, so that the conversion does not hold up the download.
 
 It is started with the interpreter of this one and imports this package alone: from a notebook, a script without a main
-guard or standard input alike. It has the run's staging folder to write to; what it knows dies with it, and nothing is
-lost: the journal has every response until the run is committed.
+guard or standard input alike. It has the run's staging folder to write to; its state is lost with it, but no data: the
+journal has every response until the run is committed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from conv_analytics.log import LOGGER, Entry
 START_S = 60.0
 #: Longest time for the process to end by itself. [s]
 _END_S = 5.0
-#: How often a commit with a deadline looks at it. [s]
+#: How often a commit with a deadline checks on it. [s]
 _LOOK_S = 0.02
 #: Characters of the process's standard error that are shown when it has died.
 _SHOWN = 400
@@ -41,7 +41,7 @@ _SHOWN = 400
 #: and mimalloc, which is Arrow's own choice, a fifth more than is ever used at once.
 _ALLOCATORS = ("jemalloc", "system")
 
-#: Arrow imports pandas where it can, which takes longer than all the rest, and the conversion does without.
+#: Arrow imports pandas where it can, which takes longer than all the rest; the conversion does not need it.
 _CODE = """\
 import sys
 sys.path[:] = {path!r}
@@ -57,7 +57,7 @@ main()
 
 
 def _allocators() -> dict[str, str]:
-    """Environment variables that make the process give back the memory that it no longer uses.
+    """Environment variables that make the process release memory that it no longer uses.
 
     The C library's allocator has an arena per thread otherwise, each with holes of its own.
     """
@@ -67,12 +67,12 @@ def _allocators() -> dict[str, str]:
 
 
 class ConversionProcess:
-    """A process that does what `BatchConverter` and `StagedFiles` do, for one run.
+    """A process that does the work of `BatchConverter` and `StagedFiles` for one run.
 
     Parameters
     ----------
     task
-        What it has to know of the run.
+        The facts about the run that it needs.
     at_once
         Whether it is started for a run of any size.
     """
@@ -88,7 +88,7 @@ class ConversionProcess:
         self._how = ""
 
     def start(self, thread: Executor) -> None:
-        """Start the process, once; `thread` does it, and nobody waits."""
+        """Start the process, once, in `thread`, without waiting for it."""
         if not self._starting:
             self._starting = True
             thread.submit(self._start)
@@ -137,7 +137,7 @@ class ConversionProcess:
         return files
 
     def drop(self) -> None:
-        """End the process; what it wrote is of no use."""
+        """End the process; its output is not used."""
         if self._process is not None:
             self._process.kill()
         self._end()
@@ -223,7 +223,7 @@ class ConversionProcess:
         return redact(self._errors.read().decode("utf-8", "replace").strip())
 
     def _end(self) -> None:
-        """Wait for the end of the process, and leave nothing of it."""
+        """Wait for the end of the process, and clean up after it."""
         if self._errors is not None:
             self._errors.close()
         process = self._process
@@ -234,7 +234,7 @@ class ConversionProcess:
                 if stream is not None:
                     stream.close()
             except OSError:
-                # What was still in the buffer reaches nobody.
+                # The rest of the buffer has no reader any more.
                 continue
         try:
             process.wait(_END_S)

@@ -1,7 +1,7 @@
-"""What a run and the process that converts its pages say to each other: pickled, over a pair of pipes.
+"""The messages between a run and the process that converts its pages: pickled, over a pair of pipes.
 
-The run sends a `ConversionTask` and waits for `READY`; then batches, each answered by what its conversion adds to the
-run; at last `FINISH`, answered by the files. An error is answered as `Failed`.
+The run sends a `ConversionTask` and waits for `READY`; then it sends batches, each answered with what its conversion
+adds to the run; finally `FINISH`, answered with the files. The answer to a failure is `Failed`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ FINISH = "finish"
 
 @dataclass(frozen=True)
 class ConversionTask:
-    """What the process has to know of its run."""
+    """The facts about a run that its process needs."""
 
     root: Path
     """The dataset folder, which the run has locked."""
     number: int
-    """The number that the run's commit takes."""
+    """The number of the run's commit."""
     run: str
     """The run's name: its staging folder is named after it."""
     day: date
@@ -32,11 +32,11 @@ class ConversionTask:
     full: bool
     """Whether the run lists every event again."""
     parent: int
-    """The number of the run's process; without it there is nothing to do."""
+    """The id of the run's process; once that has ended, there is nothing to do."""
 
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer to what could not be done."""
+    """The answer to a message that failed."""
 
     error: Exception

@@ -1,6 +1,6 @@
 """The process that converts the pages of a run and writes their rows, while the run's own process downloads.
 
-It ends when the run does, in whatever way: the pipe that it reads from is closed then.
+It ends when the run does, for whatever reason: the pipe that it reads from is closed then.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from conv_analytics.exporter.batch_converter import BatchConverter
 from conv_analytics.exporter.conversion_task import FINISH, READY, ConversionTask, Failed
 from conv_analytics.exporter.stored_rows import StoredRows
 
-#: New objects after which the interpreter collects those that refer to each other; its own number is 700.
+#: New objects after which the interpreter collects reference cycles; its default is 700.
 _COLLECT_EVERY = 50_000
 
 
 class _Sink:
-    """Writes rows to the staging folder of a run; reads of the folder what earlier runs wrote."""
+    """Writes rows to the staging folder of a run; reads from the folder what earlier runs wrote."""
 
     def __init__(self, task: ConversionTask) -> None:
         layout = Layout(task.root)
@@ -47,11 +47,11 @@ class _Sink:
 
 def main() -> None:
     """Serve one run, over the standard streams."""
-    # Whoever stops all processes of a service means the run, which may want to commit what it has.
+    # A signal to all processes of a service is meant for the run, which may want to commit what it has.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    # Batches are lists of many values and no cycles: a collector that looks at them again and again finds nothing.
+    # Batches are lists of many values without cycles: a collector that scans them again and again finds nothing.
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 10, 10)
     requests, answers = standard_streams()
@@ -78,13 +78,13 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
             answer: Any = sink.files.finish() if message == FINISH else converter.convert(message)
         except Exception as error:  # noqa: BLE001  raised where the run waits
             answer = Failed(error)
-        # The next message is far away, and the pages of this one are large.
+        # The next message is a long time away, and the pages of this one are large.
         del message
         _answer(answers, answer)
 
 
 def _read(requests: BinaryIO, waiting: SimpleQueue[Any]) -> None:
-    """Take messages; end the process at once when there will be no more, whatever it does."""
+    """Read messages; end the process at once when there will be no more, whatever it is doing."""
     try:
         while True:
             waiting.put(pickle.load(requests))  # noqa: S301  from the run that started this process

@@ -1,4 +1,4 @@
-"""Converts pages to rows while others are downloaded: in a process or a thread beside, in batches of bounded size."""
+"""Converts pages to rows while others are downloaded: in another process or thread, in batches of bounded size."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Converter:
         await self._add_bytes(len(body))
 
     async def conversation(self, body: bytes, *, gone: bool = False) -> None:
-        """Take a conversation; one that is gone has only its record of the list."""
+        """Take a conversation; one that is gone has only its record from the list."""
         await self._wait_for_room()
         (self._batch.gone if gone else self._batch.conversations).append(body)
         await self._add_bytes(len(body))
@@ -109,8 +109,8 @@ class Converter:
         *,
         events_listed: bool = False,
     ) -> None:
-        """Note that all pages of a conversation were given; `events_listed` when its events were among them."""
-        # Without a sequence number nobody knows whether a conversation was read to its end.
+        """Note that all pages of a conversation were added; `events_listed` when its events were among them."""
+        # Without a sequence number it is unknown whether a conversation was read to its end.
         known = change if sequence_number is not None else None
         self._batch.finished[conversation_id] = (sequence_number, events_listed, known)
 

@@ -58,7 +58,7 @@ class Exporter:
     Parameters
     ----------
     client
-        Where to request from.
+        Client for the requests.
     converter
         Takes the pages.
     options
@@ -100,7 +100,8 @@ class Exporter:
     async def run(self) -> None:
         """Read everything; failures go to the report.
 
-        Raises what no retry can mend: an `AuthError` when the list, or each of several conversations, was refused.
+        Raises errors that no retry can fix: an `AuthError` when the list, or each of several conversations, was
+        refused.
         """
         try:
             async with asyncio.TaskGroup() as group:

@@ -89,7 +89,7 @@ def export(
     sweep : timedelta, default 7 days
         With a lookback, request all conversations nevertheless when the last time was this long ago.
     work : str or Path, default None
-        Of a bucket, the local work folder; by default one in the user's folder for the state of programs.
+        Of a bucket, the local work folder; by default one in the user's folder for program state.
     allow_empty : bool, default False
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     processes : int, default None
@@ -196,7 +196,7 @@ async def _export(
             result = await run()
     except ExportIncomplete as incomplete:
         if destination is not None and not isinstance(incomplete, ExportStopped):
-            # What is wrong with the list is said; the next run says what is wrong with the inbox.
+            # The error of the list is raised; the next run raises that of the inbox.
             with contextlib.suppress(ConvAnalyticsError):
                 await asyncio.to_thread(_fold_inbox, Path(destination), chosen)
         raise
@@ -210,12 +210,12 @@ async def _export(
         raise ExportIncomplete(result.report, what, result=result) from None
     if folded is None or not folded.commit:
         return result
-    # After the list: what both have is stored once, and nothing of it is replaced.
+    # After the list: events that both have are stored once, and none is replaced.
     return replace(result, dataset=open_dataset(result.dataset.path), ingested=folded)
 
 
 def _fold_inbox(root: Path, chosen: Options) -> Ingested | None:
-    """Fold in what a listener received; None when another run has the folder by now, which the next one makes good."""
+    """Fold in what a listener received; None when another run has taken the folder; the next one folds it in."""
     try:
         return ingest(root, mask=chosen.mask)
     except DatasetLocked as locked:

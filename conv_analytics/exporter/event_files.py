@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(repr=False)
 class FilesReport(Report):
-    """What reading files of events brought.
+    """The report of reading files of events.
 
     It is complete when every file was read to its end; otherwise ``incomplete`` says why not, by its path.
     """
@@ -76,10 +76,9 @@ def read_events(files: Files, *, mask: Mask | None = None) -> Frames:
 
     Notes
     -----
-    An event that comes twice is one row: that of the first. An event of a list belongs to the conversation that its own
-    link names, that of its page, or the id in the name of its file; where none of these is there, its conversation is
-    null.
-    A file that is cut off or damaged is read as far as it goes: ``.report.incomplete`` names it. Files are read in
+    A repeated event is one row: that of its first occurrence. An event of a list belongs to the conversation that its
+    own link names, that of its page, or the id in the name of its file; without any of these, its conversation is null.
+    A file that is cut off or damaged is read as far as possible: ``.report.incomplete`` names it. Files are read in
     pieces, whatever their size; the result is in memory.
 
     Examples
@@ -119,7 +118,7 @@ def read_events(files: Files, *, mask: Mask | None = None) -> Frames:
 
 
 def flatten_objects(batch: ObjectBatch, seen: SeenEvents, read_at: datetime) -> Iterator[Rows]:
-    """The rows of a batch of objects; those of events are in order of what is worth more, a list before a webhook.
+    """The rows of a batch of objects; those of events are in order of precedence, a list before a webhook.
 
     Parameters
     ----------
@@ -128,7 +127,7 @@ def flatten_objects(batch: ObjectBatch, seen: SeenEvents, read_at: datetime) -> 
     seen
         The events of earlier batches.
     read_at
-        When lists are taken to have been exported: files do not tell.
+        Assumed export time of lists: files do not state one.
     """
     if batch.conversations:
         yield flatten_conversations(batch.conversations, read_at)

@@ -21,7 +21,7 @@ class _Numbered(msgspec.Struct):
 
 
 def may_repeat_events(page: bytes, start: int) -> bool:
-    """Whether a page may have events that an earlier run stored: with an id below the first wanted one, or none.
+    """Whether a page may have events that an earlier run stored: with an id below the first requested one, or none.
 
     >>> [may_repeat_events(b'{"_embedded": [{"id": 7}, %b]}' % each, 7) for each in (b'{"id": 8}', b'{"id": 6}', b"{}")]
     [False, True, True]

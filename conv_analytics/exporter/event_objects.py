@@ -1,7 +1,7 @@
-"""Files of events, of whatever form, read into batches of objects by their kind, with bounded memory.
+"""Files of events, in any form, read into batches of objects by their kind, with bounded memory.
 
 A file may be JSON, JSON Lines or a log with JSON in it, plain or compressed; its objects webhook bodies, events as a
-list has them, pages as the API gave them, or any of these inside an envelope of somebody's own.
+list has them, pages as the API gave them, or any of these inside a custom envelope.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from conv_analytics.tables.webhooks import Received
 #: Paths, or patterns such as ``dumps/**/*.json.gz``; a folder stands for all files in it.
 Files: TypeAlias = str | Path | Iterable[str | Path]
 
-#: Objects are given in batches of about this size. [B]
+#: Objects are returned in batches of about this size. [B]
 BATCH_BYTES = 4 * 2**20
 _CHUNK = 2**20
-#: What is kept of text that is no object. [B]
+#: Maximum stored length of text that is not an object. [B]
 _KEPT = 4096
 #: Envelopes around an event that are opened, one inside the other.
 _ENVELOPES = 3
@@ -50,7 +50,7 @@ _RECEIVED = ("received_at", "receivedAt", "received")
 
 @dataclass
 class ObjectBatch:
-    """Some objects of files, by their kind, masked where that is wanted."""
+    """Some objects of files, by their kind, masked if a mask is set."""
 
     rtc: list[Received] = field(default_factory=list)
     """Events as webhooks have them."""
@@ -61,7 +61,7 @@ class ObjectBatch:
     lists: dict[str, list[Page]] = field(default_factory=dict)
     """Pages of ``members``, ``users`` and ``sessions``."""
     broken: list[BrokenRecord] = field(default_factory=list)
-    """What is neither."""
+    """Objects of no known kind."""
     size: int = 0
     """[B]"""
 
@@ -90,7 +90,7 @@ class ObjectBatch:
 
 
 class EventFiles:
-    """Files of events; iterating over them gives batches of their objects.
+    """Files of events; iterating over them yields batches of their objects.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class EventFiles:
     paths
         The files, in the order in which they are read.
     read_bytes
-        What was read of them so far, decompressed.
+        Bytes read so far, decompressed.
     incomplete
         Why a file could not be read to its end, by its path.
 
@@ -137,7 +137,7 @@ class EventFiles:
         return batch.masked(self._mask) if self._mask else batch
 
     def _chunks(self, path: Path) -> Iterator[bytes]:
-        """The text of a file, in UTF-8; where it cannot be read on, that is noted and it ends there."""
+        """The text of a file, in UTF-8; it ends, with a note, where the file can no longer be read."""
         try:
             with path.open("rb") as file:
                 head = file.read(4)
@@ -168,7 +168,7 @@ class _Sorter:
             _add_broken(batch, piece.text, "neither an event nor a page of a list")
 
     def _add(self, batch: ObjectBatch, text: bytes, found: Outline, at: datetime | None, envelopes: int) -> bool:
-        """Add an object, or what is inside it; return whether there was anything."""
+        """Add an object, or what is inside it; return whether anything was found."""
         kind = kind_of(found)
         if kind in PAGES:
             return self._add_page(batch, text, found, kind)
@@ -255,7 +255,7 @@ def _instant(raw: bytes | None) -> datetime | None:
 
 
 def _masked_events(events: list[Received], mask: Mask) -> list[Received]:
-    """Events without personal data; those of one batch are masked as one page, which is the fast way."""
+    """Events without personal data; those of one batch are masked as one page, which is faster."""
     if not events:
         return events
     page = mask.page(b'{"_embedded":{"events":[' + b",".join([event.body for event in events]) + b"]}}")

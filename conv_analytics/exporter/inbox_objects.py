@@ -19,33 +19,33 @@ from conv_analytics.tables.webhooks import Received
 
 
 class InboxReader:
-    """The unread receipts of an inbox; iterating gives batches of their objects.
+    """The unread receipts of an inbox; iterating yields batches of their objects.
 
-    To be made, and used, by whoever has the lock of the folder: others remove segments.
+    Only for holders of the folder's lock: another run may remove segments.
 
     Parameters
     ----------
     layout
         The folder.
     recorded
-        The settings of the folder's mask, None for no mask; what is masked in another way stays in the inbox.
+        The settings of the folder's mask, None for no mask; segments masked in another way stay in the inbox.
     mask
-        The folder's mask itself, where it is at hand: it masks what a listener left unmasked.
+        The folder's mask itself, if available: it masks events that a listener left unmasked.
     consumed
         How far earlier runs have read each segment. [B]
     damaged
-        What of the inbox earlier runs could not read.
+        Parts of the inbox that earlier runs could not read.
 
     Attributes
     ----------
     offsets
-        How far each segment was read that was read further. [B]
+        New offset of each segment that was read further. [B]
     receipts
-        How many were read.
+        Number of receipts read.
     verification
-        How their signatures were judged.
+        Number of receipts by verdict on their signature.
     damaged
-        What of the inbox could not be read.
+        Parts of the inbox that could not be read.
     left
         Why segments stay in the inbox unread, by their name.
     """
@@ -95,7 +95,7 @@ class InboxReader:
         if header is not None and header.mask == self._recorded:
             return None
         if self._mask is not None and (header is None or header.mask is None):
-            # Where the header is damaged nobody knows; to mask twice loses a join, not to mask a secret.
+            # With a damaged header it is unknown; masking twice loses a join, not masking reveals a secret.
             return self._mask
         if header is not None and header.mask is not None:
             raise ConfigError(
@@ -111,7 +111,7 @@ class InboxReader:
         batch = ObjectBatch()
         for end, record in inbox.read(segment, self._offset(segment)):
             if isinstance(record, Damage):
-                # A listener that died in the midst of a write had not answered that request.
+                # A listener that died in the middle of a write had not answered that request.
                 self.damaged += [] if record.torn else [str(record)]
             else:
                 self._add(batch, record)
@@ -140,13 +140,14 @@ class InboxReader:
                 verification=receipt.verification,
                 application_id=receipt.application_id,
             )
-            # An address that gets both kinds is a setting, not a fault; what is neither is one of the address's kind.
+            # Both kinds at one address are a setting, not a fault; an event of neither kind has the kind of its
+            # address.
             of_call = kind is Kind.VOICE_EVENT or (kind is not Kind.RTC_EVENT and receipt.interface == "voice")
             (batch.voice if of_call else batch.rtc).append(event)
 
 
 def first_mask(segments: Iterable[Segment]) -> Mapping[str, Any] | None:
-    """The settings of the mask of the first segment that tells; None for no mask."""
+    """The settings of the mask of the first segment that records them; None for no mask."""
     for segment in segments:
         # Another run may have removed it meanwhile; the lock is not taken yet.
         with contextlib.suppress(DatasetError, FileNotFoundError):

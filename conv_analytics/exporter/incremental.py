@@ -33,7 +33,7 @@ class ListsToRead(Enum):
 
 @dataclass(frozen=True)
 class FolderState:
-    """What the earlier runs of a folder know; empty for a new folder."""
+    """The state left by earlier runs of a folder; empty for a new folder."""
 
     watermarks: Mapping[str, Watermark] = field(default_factory=dict)
     """The watermark of each conversation."""
@@ -166,7 +166,7 @@ def updated_watermark(
 ) -> Watermark | None:
     """The watermark that a commit stores for a conversation; None when the folder has it already.
 
-    A watermark never goes back. When a conversation is first seen, its last event tells since when it has been quiet.
+    A watermark never goes back. When a conversation is first seen, its last event shows since when it has been quiet.
     Later changes count from the run that saw them, because events may arrive with old times.
 
     Parameters
@@ -222,7 +222,7 @@ def _missing_before(stored: Watermark | None) -> tuple[int | None, str | None, b
 def _missing_after(
     state: ConversationState, stored: Watermark | None, *, advanced: bool
 ) -> tuple[int | None, str | None, bool]:
-    """The same after the run."""
+    """What is missing of a conversation after a run, likewise."""
     if state.finished:
         return state.sequence_number, state.pending_since, False
     number, since, unread = _missing_before(stored)

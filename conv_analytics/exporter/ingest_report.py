@@ -14,9 +14,9 @@ class Ingested:
     """What folding events into a folder brought."""
 
     receipts: int = 0
-    """Requests that the listener took in."""
+    """Requests that the listener received."""
     verification: Counter[str] = field(default_factory=Counter)
-    """How their signatures were judged."""
+    """Number of requests by verdict on their signature."""
     files: int = 0
     """Files that were read."""
     tables: dict[str, int] = field(default_factory=dict)
@@ -26,11 +26,11 @@ class Ingested:
     confirmed: int = 0
     """Events that the folder had from the API's list, with the same content."""
     corrected: int = 0
-    """Events that the folder had from the API's list, with another content; the list's stays."""
+    """Events that the folder had from the API's list, with different content; the list's stays."""
     quarantined: int = 0
     """Records with something unreadable."""
     lost: int = 0
-    """Those of them that have no row because they are no records at all."""
+    """Those of them that have no row because they are not records at all."""
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Number of events of types that only the table ``events`` has, by type."""
     other_applications: Counter[str] = field(default_factory=Counter)

@@ -41,15 +41,15 @@ from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.flatten import Rows
 from conv_analytics.tables.seen_events import SeenEvents
 
-#: What the report of such a run calls its command.
+#: The command's name in the report of such a run.
 COMMAND = "ingest"
 
 
 def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | None = None) -> Ingested:
     r"""Fold events into a folder: those that its listener received and, if any are named, those of files.
 
-    The same event is stored once, whether a webhook, a file or an export's list gave it first; where they differ, the
-    list's version is right. See the table ``event_sources``.
+    The same event is stored once, whether it came first from a webhook, a file or an export's list; where they differ,
+    the list's version wins. See the table ``event_sources``.
 
     Parameters
     ----------
@@ -63,14 +63,14 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     Returns
     -------
     Ingested
-        What came, with counts.
+        Counts of what was read and stored.
 
     Raises
     ------
     ExportIncomplete
-        If a file or a part of the inbox could not be read to its end; what was read is committed. Of the inbox nothing
-        is removed but what was read: damaged segments are kept as ``*.damaged``, and segments that a later version of
-        this package wrote, or that are masked in another way than the folder, stay.
+        If a file or a part of the inbox could not be read to its end; what was read is committed. Only what was read is
+        removed from the inbox: damaged segments are kept as ``*.damaged``, and segments that a later version of this
+        package wrote, or that are masked in another way than the folder, stay.
     ConfigError
         If the folder is masked in another way, or a pattern names no file.
     DatasetLocked
@@ -154,12 +154,12 @@ class _Fold:
         return consumed(self._history)
 
     def inbox(self, mask: Mask | None) -> InboxReader:
-        """What earlier runs have not read of the inbox."""
+        """The part of the inbox that earlier runs have not read."""
         damaged = [str(text) for commit in self._history for text in commit.report.get("damaged") or ()]
         return InboxReader(self._writer.layout, self._mask, mask, self.consumed, damaged)
 
     def add(self, batch: ObjectBatch) -> None:
-        """Add what is new of some objects."""
+        """Add the new rows of some objects."""
         self._application.sort_out(batch)
         self._load(batch.owners() - self._stored.keys())
         for rows in flatten_objects(batch, self._seen, self._started):
@@ -167,7 +167,7 @@ class _Fold:
             self._write(rows)
 
     def commit(self, offsets: Mapping[str, int]) -> None:
-        """Commit the run; nothing happens if there is nothing to remember."""
+        """Commit the run; nothing happens if there is nothing to record."""
         self._result.other_applications = self._application.others
         self._put_records()
         self._watermarks.close()
@@ -185,12 +185,12 @@ class _Fold:
             "application": {"id": self._application.id},
             "mask": self._mask,
         }
-        # What is known of how far the list was read stays; a conversation with new events is asked for again.
+        # The recorded position in the list stays; a conversation with new events is requested again.
         marks = (Watermark(name, None, live=True) for name in sorted(self._written))
         self._result.commit = self._writer.commit(marks, report).number
 
     def abandon(self) -> None:
-        """Give the run up; the folder and the inbox stay as they were."""
+        """Abandon the run; the folder and the inbox stay as they were."""
         self._watermarks.close()
         self._writer.abandon()
 
@@ -245,7 +245,7 @@ class _Fold:
             self._result.tables[name] = self._result.tables.get(name, 0) + len(table)
 
     def _unlisted(self, records: pa.Table) -> pa.Table:
-        """Conversations and members that no list gave: what a list says of them is more, and right."""
+        """Conversations and members without a record from a list, which is more complete and takes precedence."""
         if "conversation_id" not in records.column_names:
             return records
         marks = (self._watermarks.get(each or "") for each in records["conversation_id"].to_pylist())

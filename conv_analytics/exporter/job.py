@@ -161,7 +161,7 @@ class Job(Generic[R]):
             self._listeners += (listener,)
 
     def remove_listener(self, listener: Observer) -> None:
-        """Remove a listener, if it is there."""
+        """Remove a listener, if it is registered."""
         with self._lock:
             self._listeners = tuple(each for each in self._listeners if each != listener)
 

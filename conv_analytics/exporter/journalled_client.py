@@ -14,7 +14,7 @@ from conv_analytics.resources.endpoint import Call, Listing
 
 
 class RawClient(Protocol):
-    """What the exporter needs of a client."""
+    """The methods of a client that the exporter needs."""
 
     async def raw(self, call: Call[Any]) -> bytes:
         """The body of a response."""

@@ -1,7 +1,7 @@
 r"""Cut a stream of text into JSON objects, whatever else it holds, with bounded memory.
 
-Objects may stand one per line, in arrays of any length, over many lines, or one behind the other; a log may have text
-before and after them. What is damaged costs nothing but itself: objects go on at the next line that begins with one.
+Objects may stand one per line, in arrays of any length, over many lines, or one after the other; a log may have text
+before and after them. A damaged object does not affect others: reading resumes at the next line that begins with one.
 
 >>> log = b'{"id": 1}\n09:15:00 INFO received {"id": 2}\n{"id": 3, "cut of\n[{"id": 4},\n {"id":\n 5}]'
 >>> [piece.text for piece in json_pieces(iter([log])) if piece.outline]
@@ -18,23 +18,23 @@ from typing import NamedTuple
 
 from conv_analytics.tables.webhook_bodies import Outline, decoded_outline, outline
 
-#: The longest object that is looked for. [B]
+#: Maximum length of an object. [B]
 MAX_OBJECT = 64 * 2**20
-#: Text between objects is given in pieces of at most this size. [B]
+#: Text between objects is returned in pieces of at most this size. [B]
 MAX_TEXT = 2**20
 
-#: What stands between objects and says nothing: spaces, commas, the brackets of arrays, marks of order and of records.
+#: Separators between objects: spaces, commas, the brackets of arrays, marks of order and of records.
 _BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e\x00]++|\xef\xbb\xbf)*+")
-#: A string, which ends on its line; a bracket; or a quotation mark without its other one.
+#: A string, which ends on its line; a bracket; or an unmatched quotation mark.
 _TOKEN = re.compile(rb'"(?:[^"\\\n\r]|\\.)*+"|[\[\]{}"]')
 _AROUND = b" \t\r,]"
 _NEXT = b"\n{"
-#: The beginning of a page, whose records are worth more than the page.
+#: The beginning of a page, whose records are worth more than the page itself.
 _PAGE = re.compile(rb'\{[^{}]{0,4096}"_embedded"\s*:\s*(?:\[|\{\s*"(?:data|events|conversations|members)")')
 
 
 class Piece(NamedTuple):
-    """An object, or text that is none."""
+    """An object, or text outside of objects."""
 
     text: bytes
     outline: Outline | None
@@ -66,7 +66,7 @@ def _text(stream: _Stream) -> Piece:
 
 
 class _Stream:
-    """The part of a stream that is looked at."""
+    """The buffered part of a stream."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.data, self.at = b"", 0
@@ -88,7 +88,7 @@ class _Stream:
         return self._line_end - self.dropped
 
     def read_more(self) -> bool:
-        """Read on, at least as much as there is; return False at the end."""
+        """Read at least as much again as is buffered; return False at the end."""
         if self._ended:
             return False
         rest = len(self.data) - self.at
@@ -105,7 +105,7 @@ class _Stream:
         return size > 0
 
     def skip(self) -> bool:
-        """Go to the next text; return False when there is none."""
+        """Advance to the next text; return False when there is none."""
         while True:
             between = _BETWEEN.match(self.data, self.at)
             assert between is not None
@@ -117,7 +117,7 @@ class _Stream:
                 return self.at < len(self.data)
 
     def take(self, end: int) -> bytes:
-        """The text up to a place, and go there."""
+        """Return the text up to a position, and advance to it."""
         taken, self.at = self.data[self.at : end], end
         return taken
 
@@ -128,12 +128,12 @@ class _Cutter:
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
         self._crowded = -1
-        """Up to here, in bytes of the whole stream, several objects stand on one line."""
+        """Up to here, in bytes of the whole stream, several objects are on one line."""
         self._unclosed = -1
-        """Up to here no object that is open at the end of its line will close: it was looked for."""
+        """Up to here no object that is open at the end of its line will close, as a search has shown."""
 
     def object(self) -> Piece:
-        """The object that begins here; what is damaged ends before the next line that begins with an object."""
+        """The object that begins here; a damaged one ends before the next line that begins with an object."""
         stream = self._stream
         if len(stream.data) - stream.at < MAX_TEXT:
             stream.read_more()
@@ -163,14 +163,14 @@ class _Cutter:
             return Piece(stream.take(place), found)
         self._unclosed = max(self._unclosed, stream.dropped + place)
         if _PAGE.match(stream.data, stream.at) or len(stream.data) - stream.at >= MAX_OBJECT:
-            # What is inside may be whole.
+            # Objects inside it may be intact.
             end = stream.data.find(b"{", stream.at + 1)
         else:
             end = stream.data.find(_NEXT, stream.at)
         return Piece(stream.take(len(stream.data) if end < 0 else end).rstrip(), None)
 
     def _beyond_line(self, depth: int, place: int) -> tuple[int, int]:
-        """Look on where an object is closed that is open at the end of its line."""
+        """Search further for the end of an object that is open at the end of its line."""
         stream = self._stream
         while depth and len(stream.data) - stream.at < MAX_OBJECT:
             following = stream.data.find(_NEXT, stream.at) if stream.dropped + stream.at < self._unclosed else -1
@@ -186,7 +186,7 @@ class _Cutter:
 
 
 def _depth(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
-    """How many brackets are open at a place, and where looking on begins; the place behind the last one at depth 0."""
+    """How many brackets are open at `end`, and where to search on: at depth 0, the place after the closing one."""
     place = start
     for token in _TOKEN.finditer(data, start, end):
         mark = token.group()

@@ -14,7 +14,7 @@ from conv_analytics.tables.envelope import EVENT_KEY
 from conv_analytics.tables.event_content import content_digests
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 
-#: Per conversation and event id, the digest of the content that is stored.
+#: Per conversation and event id, the digest of the stored content.
 Contents = Mapping[str, Mapping[int, int | None]]
 
 
@@ -24,11 +24,11 @@ class Merged(NamedTuple):
     confirmed: int = 0
     """With the same content."""
     corrected: int = 0
-    """With another one."""
+    """With different content."""
 
 
 def merge_listed(tables: dict[str, pa.Table], delivered: Contents) -> Merged:
-    """Remove listed events from their tables where a webhook or a file has given the same.
+    """Remove listed events from their tables where a webhook or a file has brought the same.
 
     Adds the table ``event_sources``, with a row for each event that came both ways.
 
@@ -37,7 +37,7 @@ def merge_listed(tables: dict[str, pa.Table], delivered: Contents) -> Merged:
     tables
         The rows of listed events, by table.
     delivered
-        What the folder has from webhooks and files.
+        Events that the folder has from webhooks and files.
     """
     twice = stored_before(tables["events"], delivered)
     if not len(twice):

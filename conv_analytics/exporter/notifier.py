@@ -33,7 +33,7 @@ class Notifier:
     Parameters
     ----------
     report
-        The report of the run; observers are told what is new in it.
+        The report of the run; observers are notified of what is new in it.
     observers
         Called one after the other. An error in one ends the run, as in a progress listener.
     """

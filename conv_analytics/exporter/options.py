@@ -113,7 +113,7 @@ class Options:
         if self.full and self.lookback is not None:
             raise ConfigError("full reads every conversation again, and a lookback skips some: give only one of them.")
         if self.lookback is not None and self.lookback <= timedelta():
-            raise ConfigError(f"lookback is {self.lookback}; it must be longer than nothing, such as 7 days.")
+            raise ConfigError(f"lookback is {self.lookback}; it must be positive, such as 7 days.")
         if self.sweep < timedelta():
             raise ConfigError(f"sweep is {self.sweep}; it must be 0 (every run requests all conversations) or longer.")
 
@@ -137,7 +137,7 @@ class Options:
 
     @property
     def mask_settings(self) -> dict[str, Any] | None:
-        """What a report keeps of the mask; None without one."""
+        """The settings of the mask, for a report; None without a mask."""
         return None if self.mask is None else self.mask.settings()
 
     @property
@@ -146,7 +146,7 @@ class Options:
         return DEFAULT_TABLES if self.tables is None else self.tables
 
     def covers(self, created: datetime | None) -> bool:
-        """Whether a conversation of this age is wanted; one of unknown age is."""
+        """Whether a conversation of this age is selected; one of unknown age is."""
         if created is None:
             return True
         return (self.since is None or created >= self.since) and (self.until is None or created < self.until)
@@ -180,7 +180,7 @@ class Options:
 
     @property
     def users_in_full(self) -> bool:
-        """Whether each user must be requested: the list gives little more than their names."""
+        """Whether each user must be requested: the list has little more than their names."""
         return "users" in self.selected
 
     @property

@@ -53,7 +53,7 @@ _USUAL_EVENTS = 10
 class Plan:
     """What an export would cost.
 
-    Each `Range` has an expected value and bounds. Bounds of requests hold nine times of ten or more where few
+    Each `Range` has an expected value and bounds. Bounds of requests hold nine times out of ten or more where few
     conversations are long; those of ``events`` and ``bytes``, which depend on these few, are rougher.
     """
 
@@ -66,7 +66,7 @@ class Plan:
     not_probed: int
     """Conversations that a lookback skips."""
     list_requests: Range
-    """Requests for lists of the application: conversations and, where these tables are wanted, users and sessions, with
+    """Requests for lists of the application: conversations and, if these tables are selected, users and sessions, with
     one request per user for each of the two."""
     get_requests: Range
     """Requests for single conversations."""

@@ -22,7 +22,7 @@ _SHOWN = 5
 
 @dataclass(repr=False)
 class Report:
-    """What a run did.
+    """The report of a run.
 
     A run is complete when everything that the API listed was read; otherwise ``incomplete`` says what was not, and why.
     """
@@ -47,9 +47,9 @@ class Report:
     changed: int = 0
     """Those of them whose body has changed: deleted or edited in place. The folder keeps the first."""
     confirmed: int = 0
-    """Listed events that a webhook or a file had given before, with the same content. They are not stored again."""
+    """Listed events known from a webhook or a file, with the same content. They are not stored again."""
     corrected: int = 0
-    """Listed events that a webhook or a file had given with another content: the list's row replaces theirs."""
+    """Listed events known from a webhook or a file, with different content: the list's row replaces theirs."""
     swept_at: str | None = None
     """Start of the last complete run, possibly this one, that requested every conversation."""
     planned: dict[str, Any] | None = None
@@ -66,7 +66,7 @@ class Report:
     lost: int = 0
     """Those of them that have no row because they are not records at all."""
     duplicates: int = 0
-    """Records that came more than once and were kept once."""
+    """Records that came more than once and were stored once."""
     implausible_ids: dict[str, int] = field(default_factory=dict)
     """Number of events with ids far above the last one, by conversation; watermarks ignore them."""
     pending: dict[str, int] = field(default_factory=dict)

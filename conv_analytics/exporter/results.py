@@ -1,4 +1,4 @@
-"""What an export returns: DataFrames, or a report and the dataset of a folder."""
+"""The results of an export: DataFrames, or a report and the dataset of a folder."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Frames(Mapping[str, "pd.DataFrame"]):
     Attributes
     ----------
     report
-        What the run did.
+        The run's report.
     broken
         Records that could not be read, one JSON text each: what a folder keeps in ``_quarantine/``.
     """

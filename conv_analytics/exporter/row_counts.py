@@ -1,4 +1,4 @@
-"""What is counted of rows, for the report of a run."""
+"""Counts of rows, for the report of a run."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def _stopped_in_memory(report: Report, result: Frames | Exported) -> ExportStopp
 
 
 async def _to_the_end(call: Callable[[], R]) -> tuple[R, bool]:
-    """Call in a thread: its result, and whether the export was cancelled meanwhile, which half a commit cannot be."""
+    """Finish a call in a thread, as half a commit cannot be: its result, and whether the export was cancelled."""
     running, cancelled = asyncio.get_running_loop().run_in_executor(None, call), False
     while not running.done():
         try:
@@ -173,7 +173,7 @@ class _Run:
             source, self.converter, chosen, policy, report, states=states, pacer=self._pacer, changed=self._changed
         )
         self._begin = time.monotonic()
-        # The first request is shown, whatever comes of it.
+        # The first request is shown, whatever its outcome.
         self._shown_at = -math.inf
         self._waiting_until = 0.0
         self._stop_by = math.inf

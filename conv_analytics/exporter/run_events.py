@@ -1,4 +1,4 @@
-"""What happens in a run: frozen values, passed to the ``on_event`` callable of an export in order.
+"""The events of a run: frozen values, passed to the ``on_event`` callable of an export in order.
 
 Among them come the notices of the client (`conv_analytics.api.Notice`) and snapshots of the `Progress`.
 """

@@ -176,7 +176,7 @@ class FolderSink:
 
 
 class _LazyFrames(Mapping[str, "pd.DataFrame"]):
-    """Frames that are built on first access: whoever stops a run does not wait for them."""
+    """Frames that are built on first access: stopping a run does not wait for them."""
 
     def __init__(self, makers: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
         self._makers, self._frames = makers, dict[str, "pd.DataFrame"]()

@@ -120,5 +120,5 @@ def _text(values: list[Any]) -> bytes:
     try:
         return _canonical.encode(values)
     except (ValueError, OverflowError, RecursionError, TypeError):
-        # Half a surrogate pair, for example. All that matters is that equal values give equal bytes.
+        # Half a surrogate pair, for example. Equal values only need to have equal bytes.
         return ascii(values).encode()

@@ -1,4 +1,4 @@
-"""Users in full: a list gives little more than their names, so each user is requested by its id."""
+"""Users in full: a list has little more than their names, so each user is requested by id."""
 
 from __future__ import annotations
 

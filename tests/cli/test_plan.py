@@ -53,7 +53,7 @@ def test_full_and_lookback(small_sandbox: Sandbox, tmp_path: Path, capsys: pytes
     [
         (["--lookback", "soon"], "--lookback: 'soon' is not a length of time. Accepted forms: "),
         (["--sweep", "1"], "--sweep: '1' is not a length of time."),
-        (["--lookback", "0d"], "lookback is 0:00:00; it must be longer than nothing"),
+        (["--lookback", "0d"], "lookback is 0:00:00; it must be positive"),
         (["--full", "--lookback", "7d"], "give only one of them"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Ask the hosts of the API: for their call lists, for conversations, for single calls."""
+"""Requests to the hosts of the API: for their call lists, for conversations, for single calls."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from conv_analytics.tables.pages import records
 
 #: Pages that are read before their calls become rows.
 _PAGES = 20
-#: Conversations that are asked for before their answers are noted.
+#: Conversations that are requested before their answers are recorded.
 _ANSWERS = 2000
 _PAGE_SIZE = 100
 
 
 @dataclass
 class Log:
-    """What happened on the way."""
+    """Counts and failures of a run."""
 
     requests: int = 0
     retries: int = 0
@@ -44,7 +44,7 @@ class Log:
     read_until: datetime | None = None
     """Where the first gap in the call list begins; None when there is none."""
     listed: int = 0
-    """Calls that the lists gave."""
+    """Calls in the lists."""
     broken: list[BrokenRecord] = field(default_factory=list)
 
     def observe(self, notice: Notice) -> None:
@@ -55,7 +55,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Host:
-    """A host of the API, with the client that asks it."""
+    """A host of the API, with its client."""
 
     name: str
     client: RawClient
@@ -69,9 +69,9 @@ class Hosts:
     hosts
         At least one.
     matching
-        Where the legs go.
+        Receives the legs.
     log
-        What happens.
+        Records requests and failures.
     started
         When the run began.
     concurrency
@@ -85,7 +85,7 @@ class Hosts:
         self._concurrency = concurrency
 
     async def list_calls(self, window: Window) -> None:
-        """Read the call lists of all hosts; raise what the first host raised when none of them gave anything."""
+        """Read the call lists of all hosts; raise the first host's error when none of them returned anything."""
         failures = [error for host in self._hosts for error in await self._list(host, window)]
         if failures and not self._log.listed:
             raise failures[0]
@@ -120,7 +120,7 @@ class Hosts:
         self._log.broken += rows.broken
 
     async def renew(self, legs: Sequence[str]) -> None:
-        """Ask for single calls: those of earlier runs that had not ended then."""
+        """Request single calls: those of earlier runs that had not ended then."""
 
         async def ask(leg: str) -> None:
             for host in self._hosts:
@@ -149,7 +149,7 @@ class Hosts:
             await self._ask(pairs, skip)
 
     async def _list_conversations(self) -> bool:
-        """Read the list of conversations of the first host; return whether it came to its end."""
+        """Read the list of conversations of the first host; return whether it was read to its end."""
         warnings: list[str] = []
         listing = endpoints.list_all_conversations(page_size=_PAGE_SIZE)
         try:
@@ -164,7 +164,7 @@ class Hosts:
         return not warnings
 
     async def _ask(self, pairs: Sequence[tuple[str, str | None]], skip: int) -> None:
-        """Ask for conversations: the first host, then the one that listed the legs, then the others."""
+        """Request conversations: from the first host, then from the one that listed the legs, then from the others."""
         outcomes: dict[tuple[str, str | None], list[str]] = {}
 
         async def ask(pair: tuple[str, str | None]) -> None:
@@ -194,7 +194,7 @@ class Hosts:
         return "gone", None
 
     async def _each(self, what: str, items: Sequence[Any], ask: Callable[[Any], Awaitable[None]]) -> None:
-        """Ask for each item, several at a time; failures are noted, and too many in a row end it."""
+        """Request each item, several at a time; failures are recorded, and too many in a row end it."""
         waiting, failures = iter(items), 0
 
         async def work() -> None:
@@ -222,7 +222,7 @@ class Hosts:
 
 
 async def _grouped(client: RawClient, listing: Any, warn: Callable[[str], object]) -> AsyncIterator[list[bytes]]:
-    """The bodies of a list's pages, some at a time; also those before a page that cannot be read."""
+    """The bodies of a list's pages, some at a time; including those before a page that cannot be read."""
     bodies: list[bytes] = []
     try:
         async for page in client.raw_pages(listing):
@@ -244,7 +244,7 @@ async def _grouped(client: RawClient, listing: Any, warn: Callable[[str], object
 async def connected(
     client: Conversations | AsyncConversations, base_urls: Sequence[str], options: Options, log: Log
 ) -> AsyncIterator[list[Host]]:
-    """The client's own host and others, each with a pace of its own."""
+    """The client's own host and others, each with its own pacer."""
     async with AsyncExitStack() as stack:
         hosts: list[Host] = []
         for each in [client, *(client.at_host(url) for url in base_urls)]:

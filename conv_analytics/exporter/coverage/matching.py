@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = TABLES["voice_calls"]
-#: Where the end of a leg is: without both, nobody could say whether the folder has it.
+#: Tables with the ends of legs: without both, it is unknown whether the folder has a leg.
 _ENDS = ("hangups", "leg_statuses")
 #: Tables with leg ids, and those with conversation ids.
 _LEG_TABLES = ("leg_statuses", "hangups", "call_events", "member_events")
 _EVENT_TABLES = (*_LEG_TABLES, "events")
-#: Longest call that is looked for: a leg's events are no further from its start than this.
+#: Longest call that is considered: a leg's events are no further from its start than this.
 _CALL = timedelta(days=2)
-#: Rows that are taken out at a time.
+#: Rows fetched at a time.
 _ROWS = 2**16
-#: Memory that the temporary database may take before it goes on on the disk.
+#: Memory that the temporary database may use before it spills to disk.
 _MEMORY = "512MB"
 
 
@@ -87,7 +87,7 @@ class Matching:
         self._folder.cleanup()
 
     def add(self, rows: pa.Table, since: datetime) -> None:
-        """Add legs of the call list in its order; of a leg that comes again, the row that says more is kept.
+        """Add legs of the call list in its order; of a repeated leg, the more complete row is kept.
 
         `since` is where this part of the list begins.
         """
@@ -99,7 +99,7 @@ class Matching:
             self._flush()
 
     def _flush(self) -> None:
-        """Take what waits into the database: many small insertions would take most of the time of a run."""
+        """Insert the waiting rows into the database: many small insertions would take most of the time of a run."""
         if self._waiting:
             self._batches += 1
             self._register(pa.concat_tables(self._waiting).unify_dictionaries())
@@ -108,7 +108,7 @@ class Matching:
             self._waiting.clear()
 
     def renew(self, rows: pa.Table) -> None:
-        """Put new rows in the place of legs of earlier runs that were asked for again."""
+        """Replace legs of earlier runs that were requested again by their new rows."""
         self._register(rows)
         self._run(statements.RENEW.format(columns=statements.columns(TABLE), normalised=statements.normalised()))
         self._database.unregister("batch")
@@ -116,7 +116,7 @@ class Matching:
     def settle(self) -> None:
         """End the list: each leg once, without those that the last run has judged, and with legs of earlier runs.
 
-        Those are legs that could not be judged then, and those of the window that the list no longer has.
+        The latter are legs that could not be judged then, and those of the window that the list no longer has.
         """
         self._flush()
         since = self._window.since
@@ -153,28 +153,28 @@ class Matching:
             self._run(statement)
 
     def unmatched(self, limit: int) -> list[tuple[str, str | None]]:
-        """Conversations of which nobody knows whether they can still be read, each with the host of its legs.
+        """Conversations of which it is unknown whether they can still be read, each with the host of its legs.
 
         Those that were answered are left out.
         """
         return list(self._rows(statements.NEXT, [limit]))
 
     def count_unmatched(self) -> int:
-        """How many there were before the first answer."""
+        """Number of unmatched conversations before the first answer."""
         return int(next(self._rows("select count(*) from unmatched"))[0])
 
     def alive(self, conversations: Iterable[str]) -> None:
-        """Note conversations that a list has: those that nobody knew of can still be read."""
+        """Record conversations that a list has: the unmatched ones among them can still be read."""
         self._register(pa.table({"conversation": pa.array(conversations, pa.string())}))
         self._run("insert into alive select conversation from batch")
         self._database.unregister("batch")
 
     def answer_alive(self) -> None:
-        """Take them as answers."""
+        """Use these records as answers."""
         self._run(statements.ANSWER_ALIVE)
 
     def answer(self, conversations: Iterable[str], outcome: str, host: str | None = None) -> None:
-        """Note what became of conversations: ``here``, ``elsewhere``, ``gone`` or ``unknown``."""
+        """Record the outcome for conversations: ``here``, ``elsewhere``, ``gone`` or ``unknown``."""
         rows = pa.table({"conversation": pa.array(conversations, pa.string())})
         if rows.num_rows:
             self._register(rows)
@@ -186,14 +186,14 @@ class Matching:
         self._run(statements.classes(TABLE), [self._exported_at, self._now])
 
     def rows(self) -> Iterator[pa.Table]:
-        """The rows to keep: of every leg that was listed, and of earlier ones whose class has changed."""
+        """The rows to store: of every leg that was listed, and of earlier ones whose class has changed."""
         relation = self._database.sql(statements.to_keep(TABLE))
         reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
         for batch in reader(_ROWS):
             yield _as_declared(pa.Table.from_batches([batch]))
 
     def counts(self, zone: str) -> list[tuple[str, str | None, str, int]]:
-        """How many legs there are: by what (``total``, ``day``, ``direction``, ``channel``), its value, the class."""
+        """Numbers of legs by part (``total``, ``day``, ``direction``, ``channel``), its value and the class."""
         return list(self._rows(statements.COUNTS, [zone]))
 
     def missing(self) -> pa.Table:

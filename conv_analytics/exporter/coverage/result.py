@@ -1,4 +1,4 @@
-"""What a run of coverage found: shares with their intervals, and the legs that the folder lacks."""
+"""The result of a coverage run: shares with their intervals, and the legs that the folder lacks."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Coverage:
     """Calls of the list with something unreadable."""
     seconds: float = 0.0
     commit: int | None = None
-    """Number of the commit that keeps it; None when there was nothing to keep."""
+    """Number of the commit that stores it; None when there was nothing to store."""
 
     @property
     def complete(self) -> bool:
@@ -91,7 +91,7 @@ class Coverage:
         return f"{window}: the folder has {total['k']:,} of {total['n']:,} legs of the call list, {share}"
 
     def remarks(self) -> list[str]:
-        """What else there is to know, one line each."""
+        """Remarks, one line each."""
         lines = []
         if waiting := self.counts[_NOT_YET]:
             lines.append(f"{waiting:,} legs are not counted: not ended, or for the next export to read")
@@ -103,7 +103,7 @@ class Coverage:
         return lines
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers as JSON values, as the commit keeps them; without a single leg."""
+        """The numbers as JSON values, as the commit stores them, without individual legs."""
         total = self._total
         return {
             "k": int(total["k"]),

@@ -29,7 +29,7 @@ from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
 from conv_analytics.time_zones import zone_info
 
-#: Legs that only the folder has, which a result shows.
+#: Maximum legs in a result that only the folder has.
 EXTRA_SHOWN = 1000
 
 
@@ -47,11 +47,11 @@ def coverage(
 ) -> Coverage:
     """Compare the Voice API's call list with a folder: which calls it has, which it lacks, and why.
 
-    The lists that an export reads do not have most calls: what runs in a *transient* conversation cannot be read once
-    it ended. Only the call list tells what is missing, and only for some days: run this daily, after the export.
+    The lists that an export reads do not have most calls: a *transient* conversation cannot be read once it has ended.
+    Only the call list shows what is missing, and only for some days: run this daily, after the export.
 
-    What was found is kept in the folder's table ``voice_calls``. A leg that could not be judged, because it had not
-    ended or was for the next export to read, is looked at again by the next run.
+    The result is stored in the folder's table ``voice_calls``. A leg that could not be judged, because it had not
+    ended or was for the next export to read, is checked again by the next run.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def coverage(
         Calls from this instant on, and before that one. By default from where the last run ended, or the last 24 hours,
         and until ten minutes ago. [UTC where they have no zone]
     base_urls
-        Further hosts whose lists are read: a call is in the list of its own region alone, as far as is known.
+        Further hosts whose lists are read: as far as is known, a call is only in the list of its own region.
     tz
         Time zone of the days of `Coverage.shares`.
     mask
@@ -132,7 +132,7 @@ class _Run:
         return found
 
     async def _read(self, matching: Matching, window: Window, listed: int) -> None:
-        """All that is asked of the API."""
+        """Send all requests to the API."""
         async with connected(self._client, self._base_urls, self._chosen, self._log) as each:
             hosts = Hosts(each, matching, self._log, self._started, concurrency=self._chosen.concurrency)
             await hosts.list_calls(window)
@@ -158,7 +158,7 @@ class _Run:
         )
 
     def _report(self, dataset: Snapshot, found: Coverage) -> Mapping[str, Any]:
-        """The report of the commit: that of no export, so no night is measured by it."""
+        """The report of the commit; it is not an export's, so no night is compared with it."""
         why = "; ".join(f"{what}: {reason}" for what, reason in found.incomplete.items())
         report: dict[str, Any] = {
             "command": COMMAND,

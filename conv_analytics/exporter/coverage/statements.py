@@ -11,7 +11,7 @@ from conv_analytics.tables.voice_calls import MISSING as MISSING_CLASSES
 from conv_analytics.tables.voice_calls import CoverageClass
 
 _TYPES = {"timestamp[us, tz=UTC]": "timestamptz", "int64": "bigint", "decimal128(28, 18)": "decimal(28, 18)"}
-#: Statuses after which nothing follows.
+#: Final statuses.
 _FINAL = (
     CallStatus.COMPLETED,
     CallStatus.BUSY,
@@ -21,9 +21,10 @@ _FINAL = (
     CallStatus.TIMEOUT,
     CallStatus.UNANSWERED,
 )
-#: The classes that a leg keeps when nothing new is known of it: what cannot be read any more stays so.
+#: The classes that a leg keeps when nothing new is known of it: a conversation that can no longer be read stays
+#: unreadable.
 _LASTING = (CoverageClass.TRANSIENT_MISSED, CoverageClass.EXPIRED, CoverageClass.OTHER_REGION)
-#: What a file holds came from a list once.
+#: The events of a file originally came from a list.
 _LISTS = (EventSource.LIST, EventSource.FILE, EventSource.BOTH)
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
@@ -47,12 +48,12 @@ def columns(table: Table) -> str:
 
 
 def normalised(owner: str = "") -> str:
-    """The leg and the conversation as they are compared."""
+    """The leg and the conversation in the form in which they are compared."""
     return f"{_leg(f'{owner}leg_id')} as leg, {_conversation(f'{owner}conversation_id')} as conversation"
 
 
 def listed(table: Table) -> str:
-    """The legs as the list gave them."""
+    """The legs as listed."""
     named = ", ".join(f'"{column.name}" {_TYPES.get(str(column.arrow.type), "varchar")}' for column in table.columns)
     return (
         f"create table listed ({named}, leg varchar, conversation varchar, previous varchar, batch bigint,"
@@ -61,7 +62,7 @@ def listed(table: Table) -> str:
 
 
 def add(table: Table) -> str:
-    """Rows of the call list as they came; the parameters are the number of their batch, and when its list begins."""
+    """Rows of the call list as received; the parameters are the number of their batch, and when its list begins."""
     return f"insert into listed select {columns(table)}, {normalised()}, null as previous, ?, ? from batch"
 
 
@@ -112,7 +113,7 @@ PROBED = "create table probed (conversation varchar, outcome varchar, host varch
 
 
 def evidence(names: Iterable[str], *, twice: bool) -> str:
-    """What the folder has of each leg: whether from a list, and whether its end; `twice` if events came both ways."""
+    """The folder's evidence of each leg: whether from a list, and whether its end; `twice` if events came both ways."""
     ends = {"hangups": "true", "leg_statuses": f"coalesce(status in ({_words(_FINAL)}), false)"}
     parts = " union all ".join(
         f'select {_leg("leg_id")} as leg, "at", {_from_list(name, twice=twice)} as from_list,'
@@ -146,7 +147,7 @@ def _was_read(name: str, *, twice: bool) -> str:
     return f"{_from_list(name, twice=twice)} as was_read, false as gone"
 
 
-#: Conversations of which nobody knows yet whether they can still be read.
+#: Conversations of which it is not known yet whether they can still be read.
 UNMATCHED = f"""
 create table unmatched as select conversation, min(host) as host from legs
 left join evidence using (leg) left join export_state using (conversation)
@@ -194,7 +195,7 @@ def classes(table: Table) -> str:
 
 
 def to_keep(table: Table) -> str:
-    """The rows that a run keeps."""
+    """The rows that a run stores."""
     return f"select {columns(table)} from result where listed or coverage_class is distinct from previous"
 
 

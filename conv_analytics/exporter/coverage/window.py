@@ -11,7 +11,7 @@ from typing import Any
 from conv_analytics.errors import ConfigError
 
 COMMAND = "coverage"
-#: A run looks back so far when there was none before it.
+#: How far the first run looks back.
 FIRST = timedelta(days=1)
 #: Calls that began later may not have been listed, or their events not delivered.
 SETTLING = timedelta(minutes=10)
@@ -19,13 +19,13 @@ SETTLING = timedelta(minutes=10)
 OVERLAP = timedelta(minutes=1)
 #: A longer window is read in parts: a page that cannot be read costs one of them.
 PART = timedelta(days=7)
-#: A leg that could not be judged is looked at again for so long.
+#: For how long a leg that could not be judged is checked again.
 PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Window:
-    """From when to when calls are looked at; the second instant is not included."""
+    """The period whose calls are checked; its end is not included."""
 
     since: datetime
     until: datetime
@@ -51,17 +51,17 @@ def window_of(
     Parameters
     ----------
     since, until
-        What the caller asks for. By default from where the last run ended, or the last 24 hours, and until ten minutes
+        As the caller passed them. By default from where the last run ended, or the last 24 hours, and until ten minutes
         ago: calls that began later may still be on their way into the list.
     now
-        The present.
+        The current time.
     reports
-        Those of the folder, oldest first.
+        Reports of the folder, oldest first.
 
     Raises
     ------
     ConfigError
-        If nothing lies between the two.
+        If the window is empty.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def window_of(
     >>> window_of(None, None, now, [earlier]).since.isoformat()
     '2026-11-20T22:00:00+00:00'
     """
-    # The list is asked for whole seconds.
+    # The list is requested in whole seconds.
     end = min(until or now, (now - SETTLING).replace(microsecond=0))
     begin = since or last_end(reports) or end - FIRST
     if begin >= end:
@@ -86,7 +86,7 @@ def window_of(
 
 
 def last_end(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
-    """Up to when the last run of coverage read the call list without a gap; None if there was none."""
+    """The instant up to which the last coverage run read the call list without a gap; None without such a run."""
     last: datetime | None = None
     for report in reports:
         read_until = (report.get(COMMAND) or {}).get("read_until") if report.get("command") == COMMAND else None
