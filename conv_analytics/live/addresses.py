@@ -25,7 +25,7 @@ class AllowedSenders:
     Raises
     ------
     ConfigError
-        If a text is no network.
+        If a text is not a network.
 
     Examples
     --------

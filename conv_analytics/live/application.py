@@ -27,7 +27,7 @@ from conv_analytics.privacy import Mask
 
 #: Longest body. Events have a few kilobytes. [B]
 MAX_BODY = 1 << 20
-#: Bodies that may be in memory at once; more requests are asked to come again. [B]
+#: Maximum size of all bodies in memory at once; further requests are asked to retry. [B]
 BODIES_IN_MEMORY = 64 << 20
 #: How often the inbox is folded in. [s]
 COMMIT_EVERY_S = 300.0
@@ -42,9 +42,9 @@ class Application:
     Attributes
     ----------
     counts
-        What it counted.
+        Its counters.
     tee
-        What passes Voice events on; None without one.
+        Forwards Voice events; None without one.
     """
 
     def __init__(
@@ -165,9 +165,9 @@ def app(
 ) -> Application:
     """An ASGI application that receives an application's webhooks and keeps them in a folder.
 
-    ``POST`` to any path below ``/rtc`` takes RTC events in, and ``POST`` or ``GET`` below ``/voice`` Voice events;
-    ``/healthz`` and ``/metrics`` tell how it is. An answer of 2xx means that the event is on the disk. A voice event is
-    answered with an empty body always: a body could be taken for instructions to the call.
+    ``POST`` to any path below ``/rtc`` receives RTC events, and ``POST`` or ``GET`` below ``/voice`` Voice events;
+    ``/healthz`` and ``/metrics`` report its state. An answer of 2xx means that the event is on the disk. A Voice event
+    is always answered with an empty body: any other could be taken for instructions to the call.
 
     Serve it with any ASGI server, as ``uvicorn module:application``, or mount it. An application that mounts it may
     enter it (``async with``) in its own lifespan, so that it ends in order; otherwise it starts with the first event.
@@ -180,27 +180,28 @@ def app(
         The signature secret of the account, or secrets by API key; by default the variable
         ``VONAGE_SIGNATURE_SECRET``.
     application_ids
-        The application whose events are taken; any, when empty. A folder belongs to one application: events of others
+        The application whose events are accepted; any if empty. A folder belongs to one application: events of others
         are stored in its quarantine.
     unsigned
-        ``require`` refuses what is not signed, or not as it should be; ``record`` stores it with a mark. Forged events
-        are refused by both.
+        ``require`` refuses events without a valid signature; ``record`` stores them with a mark. Both refuse forged
+        events.
     tee
-        The server that got the Voice events before. Each request below ``/voice`` is passed on to it unchanged, and
-        its answer returned unchanged: also when the event could not be stored.
+        The server that received the Voice events before. Each request below ``/voice`` is forwarded to it unchanged,
+        and its answer returned unchanged, even if the event could not be stored.
     mask
         Replaces personal data before anything is written.
     allow_from
-        Networks that may send events, such as ``216.147.0.0/18``; any, when empty.
+        Networks that may send events, such as ``216.147.0.0/18``; any if empty.
     trust_forwarded
-        How many proxies of yours stand in front and add to ``X-Forwarded-For``. A server that rewrites addresses by
-        itself, such as uvicorn with ``--proxy-headers``, must not.
+        Number of your own proxies that add to ``X-Forwarded-For``. The server itself must not rewrite addresses, as
+        uvicorn does with ``--proxy-headers``.
     commit_every
-        How often what arrived is folded into the tables; 0 leaves that to `export` and ``conv-analytics ingest``. [s]
+        How often received events are folded into the tables; 0 leaves that to `export` and ``conv-analytics ingest``.
+        [s]
     commit
-        What folds it in, called with the folder in a thread; by default a process of its own does.
+        Function that folds them in, called with the folder in a thread; by default a separate process does it.
     max_body
-        Longest body that is taken. [B]
+        Longest accepted body. [B]
 
     Raises
     ------

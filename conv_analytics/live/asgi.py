@@ -27,9 +27,9 @@ class Refused(Exception):  # noqa: N818  what happens, not an error of ours; it 
     Attributes
     ----------
     status
-        With which it is answered; 0 when nobody waits for an answer any more.
+        Status of the answer; 0 when nobody is waiting for one any more.
     reason
-        Under which it is counted.
+        Reason under which it is counted.
     """
 
     def __init__(self, status: int, reason: str) -> None:
@@ -66,7 +66,7 @@ class HttpRequest:
     Parameters
     ----------
     scope, receive
-        As ASGI gives them.
+        As passed by ASGI.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -78,12 +78,12 @@ class HttpRequest:
         self.client: str | None = client[0] if client else None
         self._root = str(scope.get("root_path") or "").rstrip("/")
         path = str(scope["path"])
-        # Mounts give the whole path; older servers only what follows their own.
+        # Mounts pass the whole path; older servers only the part after their own.
         inside = self._root and (path == self._root or path.startswith(f"{self._root}/"))
         self.path: str = path[len(self._root) :] if inside else path
 
     def header(self, name: bytes) -> str | None:
-        """The value of a header, the last one when it comes twice; None without it."""
+        """The value of a header, the last one if it is repeated; None without one."""
         return next((value.decode("latin-1") for key, value in reversed(self.headers) if key == name), None)
 
     def forwarded_for(self) -> str | None:
@@ -92,7 +92,7 @@ class HttpRequest:
         return ", ".join(values) or None
 
     def path_below(self, place: str) -> str:
-        """The rest of the path after a prefix, percent-encoded as it came."""
+        """The rest of the path after a prefix, percent-encoded as received."""
         raw = bytes(self._scope.get("raw_path") or b"").partition(b"?")[0].decode("latin-1")
         for root in (quote(self._root), self._root, ""):
             if raw.startswith(root + place):
@@ -100,9 +100,9 @@ class HttpRequest:
         return quote(self.path[len(place) :])
 
     async def body(self, limit: int, memory: Memory) -> bytes:
-        """The body as it came.
+        """The body as received.
 
-        Whoever asks for it releases its bytes in `memory` afterwards; when this raises, nothing is left to release.
+        The caller releases its bytes in `memory` afterwards; when this raises, nothing is left to release.
 
         Raises
         ------
@@ -144,7 +144,7 @@ def decompressed(body: bytes, coding: str | None, limit: int) -> bytes:
     Raises
     ------
     Refused
-        If it is too long then.
+        If it is too long without it.
     """
     if not coding:
         return body

@@ -1,4 +1,4 @@
-"""Folds the inbox into the tables every few minutes, by a run in a process of its own, when the folder is free."""
+"""Folds the inbox into the tables every few minutes, by a run in a separate process, when the folder is free."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from conv_analytics.errors.redaction import shorten
 from conv_analytics.live.counts import Counts
 from conv_analytics.log import LOGGER, Entry
 
-#: After this time a run is tried again that another one kept from starting. [s]
+#: Time after which a run that another one kept from starting is tried again. [s]
 _AGAIN_S = 15.0
 #: Exit codes of the command: another run has the folder; part of the inbox is damaged, and the rest committed.
 _LOCKED, _INCOMPLETE = 75, 3
-#: Events come first: the run may take what processor time they leave.
+#: Events have priority: the run only gets the processor time that they leave.
 _NICE = 10
 
 Commit = Callable[[Path], object]
 
 
 class ChildRun:
-    """A run of ``conv-analytics ingest`` in a process of its own, which takes no time from the event loop."""
+    """A run of ``conv-analytics ingest`` in a separate process, which takes no time from the event loop."""
 
     def __call__(self, dest: Path) -> None:
         """Run, and return when it has ended.
@@ -39,15 +39,15 @@ class ChildRun:
         DatasetLocked
             If another run is writing to the folder.
         DatasetError
-            If it failed, with its last words.
+            If it failed, with the last line of its output.
         """
         with subprocess.Popen(  # noqa: S603 - this very program
             [sys.executable, "-m", "conv_analytics", "ingest", str(dest), "--json"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Ctrl-C in a terminal is for the listener, which lets the run end. In a session of its own, Linux would
-            # give it as much time as the whole of the listener's, whatever its priority.
+            # Ctrl-C in a terminal is for the listener, which lets the run end. In a separate session, Linux would give
+            # it as much time as the whole session of the listener, whatever its priority.
             process_group=0 if os.name == "posix" else None,
         ) as process:
             if hasattr(os, "setpriority"):
@@ -58,7 +58,7 @@ class ChildRun:
         if process.returncode == _LOCKED:
             raise DatasetLocked(dest, "another run")
         if process.returncode == _INCOMPLETE and report.strip():
-            # A full disk has no report.
+            # With a full disk there is no report.
             LOGGER.warning(Entry("incomplete", {"reason": last}))
         elif process.returncode:
             raise DatasetError(f"The run that folds the inbox in ended with {process.returncode}: {last}")
@@ -76,7 +76,7 @@ class Committer:
     every_s
         How often. [s]
     counts
-        Where it counts.
+        Counters to update.
     """
 
     def __init__(self, dest: Path, commit: Commit, every_s: float, counts: Counts) -> None:
@@ -96,7 +96,7 @@ class Committer:
                 await task
 
     async def commit(self) -> bool:
-        """Fold in what there is; return False when another run has the folder."""
+        """Fold in all received events; return False when another run has the folder."""
         counts = self._counts
         if not counts.backlog.events:
             return True
@@ -105,7 +105,7 @@ class Committer:
         try:
             await asyncio.shield(working)
         except asyncio.CancelledError:
-            # It cannot be stopped halfway; whoever cancels waits for it.
+            # A commit cannot be stopped halfway; a caller that cancels waits for it.
             with contextlib.suppress(Exception):
                 await working
                 self._count_commit()

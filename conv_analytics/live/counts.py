@@ -20,7 +20,7 @@ Sample = tuple[Labels, float]
 class Backlog:
     """The events stored but not yet in the tables, as far as this listener knows.
 
-    A run of another process, such as a nightly export, takes from it too; that shows after the next commit here.
+    A run of another process, such as a nightly export, reduces it too; that shows after the next commit here.
     """
 
     events: int = 0
@@ -32,18 +32,18 @@ class Backlog:
     _next_oldest: float | None = None
 
     def add(self, events: int, size: int, received: float) -> None:
-        """Events were stored."""
+        """Add stored events."""
         self.events += events
         self.size += size
         self.oldest = received if self.oldest is None else self.oldest
         self._next_oldest = received if self._next_oldest is None else self._next_oldest
 
     def committing(self) -> None:
-        """A commit begins: it takes all events stored until now."""
+        """Note that a commit begins; it takes all events stored until now."""
         self._taken, self._next_oldest = (self.events, self.size), None
 
     def committed(self) -> None:
-        """That commit succeeded."""
+        """Note that this commit succeeded."""
         self.events -= self._taken[0]
         self.size -= self._taken[1]
         self.oldest = self._next_oldest
@@ -60,7 +60,7 @@ class Counts:
     stored: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Requests that are durable, by interface and verification."""
     refused: Counter[str] = field(default_factory=Counter)
-    """Requests that were not stored, by reason; the sender was answered with 4xx, or 503 where it shall repeat."""
+    """Requests that were not stored, by reason; the sender was answered with 4xx, or with 503 to make it retry."""
     tee: Counter[str] = field(default_factory=Counter)
     """Forwarded requests, by what the other server did: ``answered``, ``timeout``, ``failed``."""
     commits: Counter[str] = field(default_factory=Counter)

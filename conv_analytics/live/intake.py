@@ -25,7 +25,7 @@ from conv_analytics.privacy.damaged_json import REFUSED
 
 #: The answers to an event that was stored. A voice event must not be answered with anything that could be an NCCO.
 _STORED = {"rtc": 204, "voice": 200}
-#: What is kept of a content type. [characters]
+#: Maximum stored length of a content type. [characters]
 _LONGEST_TYPE = 200
 
 
@@ -55,13 +55,13 @@ class Intake:
     Parameters
     ----------
     rules
-        What it takes.
+        The rules of acceptance.
     recorder
-        Makes them durable.
+        Stores them durably.
     tee
-        Where those of ``/voice`` are passed on to.
+        Forwards those of ``/voice``.
     counts
-        Where it counts.
+        Counters to update.
     """
 
     def __init__(self, rules: Rules, recorder: Recorder, tee: Tee | None, counts: Counts) -> None:
@@ -71,8 +71,8 @@ class Intake:
     async def take(self, interface: str, request: HttpRequest) -> Reply | None:
         """Receive a webhook, and return the answer; None if nobody is waiting for one any more.
 
-        With a tee, the answer is that of the other server, which has a call to control: also when the event could not
-        be stored, which is counted then as it is without a tee.
+        With a tee, the answer is that of the other server, which controls the call, even if the event could not be
+        stored; that is counted as without a tee.
         """
         counts = self._counts
         counts.received[interface] += 1
@@ -133,7 +133,7 @@ class Intake:
             verification.verdict.value,
             verification.application_id,
             request.method,
-            # That of a POST is the customer's own, and may be a secret.
+            # The query of a POST is the customer's own, and may be a secret.
             request.query if by_query else "",
             (request.header(b"content-type") or "")[:_LONGEST_TYPE],
             plain,
@@ -156,14 +156,14 @@ class Intake:
 
     def _check(self, outcome: Outcome) -> None:
         if outcome is not Outcome.STORED:
-            # Of all that asks for another delivery, the only status that every source names.
+            # The only status for which every source documents another delivery.
             raise Refused(503, outcome)
 
     def _count(self, refused: Refused) -> None:
         self._counts.refused[str(refused.reason)] += 1
 
     def _log_refused(self, verdict: Verdict, body: bytes) -> None:
-        """Log the first, the second, the fourth and so on: whoever sends forged events must not fill the disk."""
+        """Log the first, the second, the fourth and so on: a sender of forged events must not fill the disk."""
         number = self._counts.refused[verdict] + 1
         if number & (number - 1) == 0:
             digest = hashlib.sha256(body).hexdigest()

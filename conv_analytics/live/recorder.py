@@ -21,7 +21,7 @@ from conv_analytics.live.sanitize import sanitized
 from conv_analytics.log import LOGGER, Entry
 from conv_analytics.privacy import Mask
 
-#: What may wait for the disk at once; more is refused. [receipts, B]
+#: Maximum of receipts that wait for the disk at once; more are refused. [receipts, B]
 WAITING, WAITING_BYTES = 10_000, 64 << 20
 #: Largest group: an answer never waits for the writing of much more than this. [receipts, B]
 GROUP, GROUP_BYTES = 1_000, 4 << 20
@@ -33,7 +33,7 @@ class Outcome(StrEnum):
     STORED = "stored"
     """It is durable."""
     OVERLOADED = "overloaded"
-    """More receipts wait for the disk than may."""
+    """Too many receipts are waiting for the disk."""
     DISK = "disk"
     """The disk is full, or fails; the next one may be stored."""
 
@@ -47,18 +47,18 @@ class _Waiting(NamedTuple):
 
 
 class Recorder:
-    """Stores receipts in the inbox of a folder. It runs on one event loop, and writes in a thread of its own.
+    """Stores receipts in the inbox of a folder. It runs on one event loop, and writes in a separate thread.
 
     Parameters
     ----------
     dest
         The folder.
     counts
-        Where it counts.
+        Counters to update.
     mask
         Masks bodies before they are written.
     waiting, waiting_bytes
-        The most that may wait at once. [receipts, B]
+        Maximum of receipts that wait at once. [receipts, B]
 
     Raises
     ------
@@ -161,7 +161,7 @@ class Recorder:
             counts.record_store_time(now - begun)
 
     def _fail(self, reason: str) -> None:
-        # Not once per event: the disk of the log may be the full one.
+        # Not once per event: the full disk may be the one of the log.
         if self._counts.failing is None:
             LOGGER.error(Entry("not stored", {"reason": reason}))
         self._counts.failing = reason

@@ -15,7 +15,7 @@ from conv_analytics.tables.redact import redact_record
 _items = msgspec.json.Decoder(list[msgspec.Raw])
 _FORM = "application/x-www-form-urlencoded"
 _JSON = "application/json"
-#: What a mask leaves of a body that is not JSON: its digest and its length.
+#: Masked form of a body that is not JSON: its digest and its length.
 _MARK = b'{"unreadable"'
 _SPACE = b"\xef\xbb\xbf \t\r\n"
 

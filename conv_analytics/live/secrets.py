@@ -57,7 +57,7 @@ class Secrets:
         Raises
         ------
         ConfigError
-            If there is none. No secret is in the message.
+            If there is none. The message contains no secret.
         """
         by_key: dict[str, list[str]] = {}
         for line in HiddenText(text).splitlines():
@@ -72,7 +72,7 @@ class Secrets:
 
     @classmethod
     def load(cls, file: str | Path | None = None, environ: Mapping[str, str] | None = None) -> Secrets:
-        """The secrets in a file, or else in the environment variable ``VONAGE_SIGNATURE_SECRET``; none without both.
+        """The secrets in a file, or else in the environment variable ``VONAGE_SIGNATURE_SECRET``; empty without either.
 
         Raises
         ------

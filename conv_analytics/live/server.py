@@ -19,11 +19,11 @@ from conv_analytics.log import LOGGER, Entry
 if TYPE_CHECKING:
     import uvicorn
 
-#: How long requests that are being answered may take at the end. [s]
+#: Longest time at the end to finish requests that are being answered. [s]
 DRAIN_S = 15
-#: Connections that may wait to be taken: a burst of calls comes at once.
+#: Connections that may wait to be accepted: calls come in bursts.
 BACKLOG = 8192
-#: Longer than the senders keep a connection: whoever closes it first decides who sees an error. [s]
+#: Longer than the senders keep a connection: the side that closes it first decides who sees an error. [s]
 _KEEP_ALIVE_S = 75
 
 
@@ -54,7 +54,7 @@ def serve(application: Application, listening: socket.socket, ready: Callable[[]
     Parameters
     ----------
     application
-        What is served.
+        The ASGI application.
     listening
         The socket.
     ready
@@ -76,7 +76,7 @@ def serve(application: Application, listening: socket.socket, ready: Callable[[]
         lifespan="off",
         access_log=False,
         log_config=None,
-        # The headers of a teed answer stay as they are, and the address of the sender is our own business.
+        # The headers of a teed answer stay as they are, and our own code determines the sender's address.
         server_header=False,
         date_header=application.tee is None,
         proxy_headers=False,
@@ -86,7 +86,7 @@ def serve(application: Application, listening: socket.socket, ready: Callable[[]
     )
 
     class Server(uvicorn.Server):
-        """Signals end it in order, and are not raised again: ending is what a listener does at the end."""
+        """A server that signals end in order, without raising them again: this is the normal end of a listener."""
 
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:

@@ -18,12 +18,12 @@ TIMEOUT_S = 10.0
 #: Longer answers are not passed on. [B]
 LARGEST_ANSWER = 10 << 20
 
-#: What belongs to one connection and not to the message (RFC 9110, 7.6.1), and what the client library sets itself.
+#: Headers of one connection and not of the message (RFC 9110, 7.6.1), and those that the client library sets itself.
 _OF_CONNECTION = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
 _NOT_SENT = _OF_CONNECTION | {b"host", b"content-length", b"expect"}
-#: What the client library would add.
+#: Headers that the client library would add.
 _SKIPPED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 Headers = list[tuple[bytes, bytes]]
@@ -34,14 +34,14 @@ class Forwarded(NamedTuple):
 
     method: str
     path: str
-    """What follows the path of the webhook, percent-encoded as it came."""
+    """The rest of the path after that of the webhook, percent-encoded as received."""
     query: str
     headers: Headers
     body: bytes
 
 
 class Reply(NamedTuple):
-    """What the other server answered, or 502 or 504 without a body when it did not."""
+    """The answer of the other server, or 502 or 504 without a body if there was none."""
 
     status: int
     headers: Headers
@@ -54,16 +54,16 @@ class Tee:
     Parameters
     ----------
     url
-        Where the webhook went before.
+        The previous URL of the webhook.
     counts
-        Where it counts.
+        Counters to update.
     timeout_s
         Longest time for an answer. [s]
 
     Raises
     ------
     ConfigError
-        If it is no URL of HTTP, or has a user or a fragment.
+        If it is not an HTTP URL, or has a user or a fragment.
     """
 
     def __init__(self, url: str, counts: Counts, *, timeout_s: float = TIMEOUT_S) -> None:

@@ -1,6 +1,6 @@
 """Whether a webhook comes from Vonage, belongs to our application, and is unchanged (live contract 4).
 
-Everything here works on the bytes that were received, before anybody parses them, and touches nothing else.
+Everything here works on the bytes as received, before anything parses them, and has no side effects.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from conv_analytics.resources.query_values import query_objects, query_texts, qu
 
 #: How old a token may be, and how far ahead of this machine's clock the sender's may be. [s]
 OLDEST_S, AHEAD_S = 300.0, 60.0
-#: Longer ones are not looked at. Vonage's have 400 characters. [characters]
+#: Longer tokens are not examined. Vonage's have 400 characters. [characters]
 _LONGEST = 8192
-#: Numbers beyond are no instants. [s]
+#: Larger numbers are not instants. [s]
 _LAST_S = 1e12
 _BEARER = re.compile(r"\s*bearer(?:\s+(\S+))?\s*", re.IGNORECASE)
 
@@ -38,17 +38,17 @@ class Verdict(StrEnum):
     BAD_ALGORITHM = "bad_algorithm"
     """It is not HS256: such as none, or RS256 with a public key."""
     UNKNOWN_KEY = "unknown_key"
-    """It is of an account of which there is no secret."""
+    """It is of an account without a known secret."""
     BAD_SIGNATURE = "bad_signature"
-    """It was not signed with the secret, or is no token."""
+    """It was not signed with the secret, or is not a token."""
     WRONG_ISSUER = "wrong_issuer"
     WRONG_APPLICATION = "wrong_application"
     STALE = "stale"
-    """It is too old, or of the future; or one of the two clocks is wrong."""
+    """It is too old, or from the future; or one of the two clocks is wrong."""
     HASH_MISMATCH = "hash_mismatch"
     """The body is not the one that was signed."""
     HASH_MISSING = "hash_missing"
-    """The token is good, and says nothing about the body."""
+    """The token is valid, but does not cover the body."""
 
 
 class Policy(StrEnum):
@@ -79,7 +79,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-#: The status that refuses; verdicts that are missing are stored. 503 asks to send it again, signed.
+#: Status of a refusal, by verdict; other verdicts are accepted. 503 asks the sender to send it again, signed.
 _REFUSALS: Mapping[Verdict, int] = {
     Verdict.BAD_ALGORITHM: 401,
     Verdict.UNKNOWN_KEY: 401,
@@ -116,18 +116,18 @@ def verify(
     Parameters
     ----------
     request
-        As it was received.
+        The request as received.
     secrets
-        Those of the accounts that may have sent it.
+        Secrets of the accounts that may have sent it.
     now
         Seconds since 1970. [s]
     application_ids
-        The applications that it may be of; any, when empty.
+        The accepted applications; any if empty.
 
     Returns
     -------
     Verification
-        The first thing that is wrong, in the order of the contract.
+        The first problem, in the order of the contract.
     """
     token = _token(request.authorization)
     if not token:
