@@ -1,7 +1,7 @@
 """One spelling for texts that look the same: without invisible characters, and with ASCII digits.
 
-Numbers that are copied from messages and address books bring direction marks, zero-width joiners, narrow and no-break
-spaces, full-width or Arabic-Indic digits along. These would make two people out of one.
+Numbers that are copied from messages and address books contain direction marks, zero-width joiners, narrow and no-break
+spaces, full-width or Arabic-Indic digits. These would make two people out of one.
 """
 
 from __future__ import annotations

@@ -17,9 +17,9 @@ from conv_analytics.privacy import exact_json
 from conv_analytics.privacy.walk import Context, Rule, Walker
 from conv_analytics.resources import scan
 
-#: The last one: a number with an exponent that even a decimal does not take.
+#: The last one: a number with an exponent beyond the range of a decimal.
 REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ArithmeticError)
-#: Deeper levels are not looked into, because each level scans all of its text. Records have seven. [levels]
+#: Deeper levels are not parsed, because each level scans all of its text. Records have seven. [levels]
 _DEEPEST = 16
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
@@ -30,7 +30,7 @@ class Mender:
     Parameters
     ----------
     walker
-        What masks the parts that can be decoded.
+        Masks the parts that can be decoded.
     mark
         Returns the mark for bytes that cannot be read, which does not reveal them.
     """

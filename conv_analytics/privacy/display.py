@@ -1,7 +1,7 @@
 """Masking for display: personal data is replaced before anything is drawn or printed, so it is in no file either.
 
-It protects what is shown around. It does not protect against somebody who tries numbers: for that, export with a mask
-(`conv_analytics.privacy.Mask`), whose tokens are shown as they are.
+It protects output that is shown to others. It does not protect against somebody who tries numbers: for that, export
+with a mask (`conv_analytics.privacy.Mask`), whose tokens are shown as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from conv_analytics.privacy.safe_patterns import API_ID, NETWORK, NOBODY, REFERE
 from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.privacy.walk import Walker
 
-#: Digits that are left of a number, and of a hash: enough to tell lanes apart, too few to identify people.
+#: Digits shown of a number, and of a hash: enough to tell lanes apart, too few to identify people.
 _LAST, _HASH = 4, 3
 _DOT = "\u2022"
 #: Columns of tables and answers that name people, whatever their values are.

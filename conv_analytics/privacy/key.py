@@ -25,7 +25,7 @@ def load_key(file: str | Path | None = None, environ: Mapping[str, str] | None =
     Parameters
     ----------
     file
-        A file that holds it; white space around it does not count. Without one, the environment variable
+        A file that holds it; white space around it is ignored. Without one, the environment variable
         ``CONV_ANALYTICS_MASK_KEY`` is read.
     environ
         The environment; that of the process by default.
@@ -33,7 +33,7 @@ def load_key(file: str | Path | None = None, environ: Mapping[str, str] | None =
     Raises
     ------
     ConfigError
-        If there is no key, it cannot be read, or it is too short. The key is in no message.
+        If there is no key, it cannot be read, or it is too short. No message contains the key.
     """
     if file is not None:
         try:

@@ -26,8 +26,8 @@ _BOM = b"\xef\xbb\xbf"
 class Mask:
     """Replaces personal data with tokens; for `export(..., mask=...)`.
 
-    The same value gives the same token wherever it stands, in every run with the same key: joins survive. Without the
-    key nobody can find the value of a token, not even by trying values.
+    The same value gives the same token wherever it occurs, in every run with the same key, so joins still work. Without
+    the key nobody can find the value of a token, not even by trying values.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Mask:
     Raises
     ------
     ConfigError
-        If the key is too short, or a rule names no kind or action.
+        If the key is too short, or a rule names an unknown kind or action.
 
     Examples
     --------
@@ -76,7 +76,7 @@ class Mask:
 
     @property
     def key_id(self) -> str:
-        """The part of the key that a folder keeps: two runs with the same id have the same key."""
+        """The id of the key, which a folder stores: two runs with the same id have the same key."""
         return self._tokens.hexes("key", "id")
 
     def page(self, body: bytes) -> bytes:
@@ -107,7 +107,7 @@ class Mask:
         return _mapped(path, lambda part: part if part in _NOUNS else self._tokens.identifier(part))
 
     def settings(self) -> dict[str, Any]:
-        """The settings that a commit keeps, without secrets."""
+        """The settings that a commit stores, without secrets."""
         return {"key_id": self.key_id, "rules": {kind.value: action.value for kind, action in self.rules.items()}}
 
     @safe_repr

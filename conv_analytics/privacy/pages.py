@@ -1,8 +1,8 @@
 """The fast path for a page of events: parts that repeat from event to event are masked once.
 
-The sender and the channel are the same, letter for letter, in every event of a leg. So an event and its body are cut
-into members as text, and a text that came before under the same rule is taken from memory. The result is the same as
-that of `conv_analytics.privacy.walk` alone.
+The sender and the channel are the same, letter for letter, in every event of a leg. So an event and its body are split
+into members as text, and a text that was masked before under the same rule is taken from a cache. The result is the
+same as that of `conv_analytics.privacy.walk` alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from conv_analytics.privacy import exact_json
 from conv_analytics.privacy.walk import Context, Walker
 
-#: Texts of one key that are remembered before all are forgotten. [texts]
+#: Texts of one key that are cached before the cache is cleared. [texts]
 _REMEMBERED = 4096
 #: Longer ones do not repeat. [B]
 _LONGEST = 2048
@@ -73,11 +73,11 @@ class Pages:
         return self._members(event, context)
 
     def _members(self, members: Members, context: Context) -> bytes:
-        """Mask an object; members that were masked before are taken from memory."""
+        """Mask an object; members that were masked before are taken from the cache."""
         slots, parts = context.slots, []
         for key, raw in members.items():
             if key == _LINKS and key in context:
-                # Links differ every time, and nothing of them is kept.
+                # Links differ every time, and are emptied.
                 parts.append(_NO_LINKS)
                 continue
             text = bytes(raw)

@@ -20,7 +20,7 @@ class Kind(StrEnum):
     NAME = "name"
     """Names of users and conversations."""
     TEXT = "text"
-    """What was said or written: messages, captions, speech, parameters of templates, reasons in free words."""
+    """What was said or written: messages, captions, speech, parameters of templates, reasons in free text."""
     DTMF = "dtmf"
     """Keys that were pressed."""
     CUSTOM = "custom"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
     ADDRESS = "address"
     """Where somebody is: places, coordinates, IP addresses, e-mail addresses."""
     UNKNOWN = "unknown"
-    """Whatever stands under a key that this version does not know."""
+    """Any value under a key that this version does not know."""
 
 
 class Action(StrEnum):
@@ -47,7 +47,7 @@ class Action(StrEnum):
 #: Rules as users write them: with words or with members.
 Rules = Mapping[Kind, Action] | Mapping[str, str]
 
-#: What ``--mask`` alone does. One pressed key is one of sixteen: a token of it would be no secret.
+#: The rules of ``--mask`` alone. One pressed key is one of sixteen: a token would not hide it.
 DEFAULTS: Mapping[Kind, Action] = MappingProxyType(
     {kind: Action.DROP if kind is Kind.DTMF else Action.HASH for kind in Kind}
 )
@@ -64,7 +64,7 @@ def read_rules(text: str = "") -> dict[Kind, Action]:
     Raises
     ------
     ConfigError
-        If a rule names no kind or no action, or the file cannot be read.
+        If a rule names an unknown kind or action, or the file cannot be read.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def measure(written: str) -> bool:
     (True, False, False, True)
     """
     digits, _, exponent = written.lower().partition("e")
-    # A positive exponent moves the point to the right: what it uncovers are the digits behind it.
+    # A positive exponent moves the point to the right and so uncovers the digits behind it.
     shifted = not exponent.startswith("-") and exponent.strip("+0") != ""
     return sum(char.isdigit() for char in digits.partition(".")[0]) <= _MEASURE and (not shifted or few_digits(digits))
 

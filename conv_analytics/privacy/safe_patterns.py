@@ -40,7 +40,7 @@ NUMBER = re.compile(
     r"|(?:[0-9]{1,3}(?:\.[0-9]{0,3})?|\.[0-9]{1,6})e\+?[0-9]{1,3})\s*|true|false",
     re.IGNORECASE,
 )
-#: A line of the platform's own, such as the title of a problem, made of words that problems are described with.
+#: A line written by the platform, such as the title of a problem, of words that describe problems.
 LABEL = re.compile(
     r"(?:(?:a|access|action|already|an|api|application|are|authorized|bad|be|been|body|call|callback|cannot|content"
     r"|conflict|conversation|could|credentials|denied|does|duplicate|error|event|exceeded|exist|exists|expired|failed"

@@ -27,7 +27,7 @@ from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.resources import EventType
 
 REDACTED = "[redacted]"
-#: Texts of one kind that are remembered before all are forgotten: a text that repeats comes again soon.
+#: Texts of one kind that are cached before the cache is cleared: a text that repeats does so soon.
 _REMEMBERED = 20_000
 
 #: A smaller whole number stays, whatever it counts.
@@ -59,7 +59,7 @@ class Rule:
     Attributes
     ----------
     texts
-        What each text becomes.
+        Replaces each text.
     numbers
         Numbers are masked like their digits, else they stay.
     fits
@@ -69,11 +69,11 @@ class Rule:
     inside
         The context of an object in this place.
     each
-        That of the objects in a list in this place.
+        The context of the objects in a list in this place.
     empty
         An object or a list is emptied.
     keep
-        Whatever it is, it stays.
+        Any value stays.
     """
 
     __slots__ = ("each", "empty", "fits", "inside", "instant", "keep", "numbers", "texts")
@@ -189,7 +189,7 @@ class Walker:
                 values[key] = self.value(value, rule)
         return {self.key(key, context): value for key, value in values.items()} if renamed else values
 
-    # -- rules, made once
+    # -- rules, built once
 
     def _pages(self) -> Context:
         """The context of a page, and of a single conversation."""
@@ -224,7 +224,7 @@ class Walker:
         return page
 
     def _embedded(self, known_objects: Context, records: Rule) -> Context:
-        """What ``_embedded`` holds: records of a list, or the sender of an event, the user of a member."""
+        """The content of ``_embedded``: records of a list, or the sender of an event, the user of a member."""
         inside = Context(self.unknown, known_objects)
         inside |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
         return inside
@@ -262,7 +262,7 @@ class Walker:
         """The rule of a key: its own for objects, else that of its kind."""
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
-            # An object here is one of the API's: what is in it decides for itself.
+            # An object here is one of the API's: each of its keys has its own rule.
             placed = Rule(rule.texts, known_objects, numbers=rule.numbers, fits=rule.fits)
             placed.instant = rule.instant
             return placed
@@ -373,7 +373,7 @@ class Walker:
         return self._change_of(Kind.SIP, self._tokens.uri)(value) if bare else self._party(value)
 
     def _change_of(self, kind: Kind, change: Change) -> Change:
-        """The change that the rule of a kind asks for."""
+        """The change according to the rule of a kind."""
         action = self._rules[kind]
         if action is Action.HASH:
             return lambda value: change(value) if value else value
