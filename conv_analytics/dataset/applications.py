@@ -38,7 +38,7 @@ class Applications(Dataset):
     """Several applications as one dataset: every table has the rows of all, and a column ``application_id``.
 
     Questions take it like any other dataset; ``by="application_id"`` tells the applications apart. It is read only:
-    `compact`, `copy_to`, `prune` and `replay` are of one application's folder.
+    `compact`, `copy_to`, `prune` and `replay` are for the folder of one application.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Applications(Dataset):
         return whole.astype({APPLICATION: "string"})
 
     def history(self) -> pd.DataFrame:
-        """What each run did, oldest first, with the ``application_id`` of its folder; see `Dataset.history`."""
+        """A row per run, oldest first, with the ``application_id`` of its folder; see `Dataset.history`."""
         import pandas as pd  # noqa: PLC0415  as above
 
         frames = [each.history().assign(**{APPLICATION: name}) for name, each in self.applications.items()]
@@ -85,7 +85,7 @@ class Applications(Dataset):
         return [file for _, each in self._having(table) for file in each.files(table)]  # type: ignore[return-value]
 
     def data_files(self) -> list[list[Path]]:
-        """The files of each commit, whichever application it is of."""
+        """The files of each commit of every application."""
         of = {
             id(commit): paths
             for each in self.applications.values()
@@ -257,7 +257,7 @@ class Applications(Dataset):
 def _streamed(parts: Mapping[str, DatasetTable], columns: Sequence[str]) -> Iterator[pa.Table]:
     """The rows of each application's table, with its id."""
     for application, table in parts.items():
-        # A table of which only the application is wanted has rows, too.
+        # Rows are needed even if only the application is selected.
         own = [name for name in columns if name != APPLICATION] or [table.columns[0]]
         for batch in table.select(own).reader():
             rows = pa.Table.from_batches([batch])

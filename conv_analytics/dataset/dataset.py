@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class Dataset(HandOver):
     """The tables of an export folder as of one commit; later runs do not change what it shows.
 
-    A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes
-    columns and days, and `duckdb` gives a connection with a view per table. `table`, `to_arrow`, `to_duckdb`,
-    `to_polars`, `to_dask` and `to_spark` hand it over to other engines. `history` says what each run did, `verify`
-    checks the folder, `compact` copies it to a smaller one, `copy_to` as it is, `expired` and `prune` remove what is
-    too old, `replay` reads again what could not be read, and `publish` brings Delta Lake tables up to it.
+    A mapping of table name to DataFrame: ``dataset["hangups"]``. For tables that do not fit into memory, `arrow` takes
+    columns and days, and `duckdb` returns a connection with a view per table. `table`, `to_arrow`, `to_duckdb`,
+    `to_polars`, `to_dask` and `to_spark` hand it over to other engines. `history` lists the runs, `verify` checks the
+    folder, `compact` copies it to a smaller one, `copy_to` copies it unchanged, `expired` and `prune` find and remove
+    old data, `replay` reads the quarantine again, and `publish` brings Delta Lake tables up to date.
     """
 
     def verify(self) -> list[Finding]:
@@ -56,8 +56,8 @@ class Dataset(HandOver):
     def compact(self, target: str | Path, *, replay: bool = False) -> Compacted:
         """Copy the folder to a new one with few large files and only the latest row of each conversation and member.
 
-        The folder itself is only read. The copy goes on where the folder ended: `export` asks only for what is new, and
-        the history of runs is there.
+        The folder itself is only read. The copy continues where the folder ended: `export` requests only new data, and
+        the history of runs is kept.
 
         Parameters
         ----------
@@ -69,9 +69,9 @@ class Dataset(HandOver):
         Raises
         ------
         ConfigError
-            If the target holds something, or lies in this folder.
+            If the target is not empty, or is inside this folder.
         CorruptFile
-            If a file is not as it was recorded.
+            If a file differs from its record.
         DatasetError
             If a file cannot be read or the target cannot be written; the target then holds no commit.
 
@@ -95,8 +95,8 @@ class Dataset(HandOver):
     def copy_to(self, target: str | Path, *, work: str | Path | None = None) -> Copied:
         """Copy the dataset unchanged, from a folder or bucket to another: the same files, the same commits.
 
-        Every file is checked against its recorded SHA-256. The call may be repeated: a copy that was interrupted goes
-        on, and an earlier copy gets the commits that are new. `export` to the copy goes on where the dataset ended.
+        Every file is checked against its recorded SHA-256. The call may be repeated: an interrupted copy is resumed,
+        and an earlier copy gets the new commits. `export` to the copy continues where the dataset ended.
 
         Parameters
         ----------
@@ -108,9 +108,9 @@ class Dataset(HandOver):
         Raises
         ------
         ConfigError
-            If the target holds something else, or lies in this dataset.
+            If the target holds something else, or is inside this dataset.
         CorruptFile
-            If a file is not as it was recorded.
+            If a file differs from its record.
         DatasetError
             If a file cannot be read or the target cannot be written; the target has the commits before.
         DatasetLocked
@@ -171,11 +171,11 @@ class Dataset(HandOver):
         return expired(self._layout.root, older_than)
 
     def prune(self, older_than: timedelta | date) -> Expired:
-        """Permanently remove what `expired` counts, in a commit of its own; it is never called automatically.
+        """Permanently remove the data that `expired` counts, in a separate commit; it is never called automatically.
 
         Rows of other conversations in the same files are written to new files first. Watermarks stay: no later run
-        exports the removed events again, unless it is told to read everything (``full=True``). This dataset stays at
-        its commit, and its files go: open the folder again.
+        exports the removed events again, unless it reads everything again (``full=True``). This dataset stays at its
+        commit, but its files are removed: open the folder again.
 
         Parameters
         ----------
@@ -248,20 +248,20 @@ class Dataset(HandOver):
 
         Events are appended; rows of conversations and members take the place of those with the same key; where an event
         came from a list and from a webhook, the list's rows count, as in `table`. A transaction carries the number of
-        its commit: whatever becomes of a call, the same call publishes the rest, and nothing twice. The first call
+        its commit: after any failure, the same call publishes the rest, and nothing twice. The first call
         publishes everything there is in one transaction per table. Needs deltalake (extra ``delta``); see
         notebooks/reference/delta.md for types, concurrent writers and readers.
 
         Parameters
         ----------
         to
-            Where the tables are, one below the other: ``delta://FOLDER``, ``delta://s3://BUCKET/PATH`` or
+            The parent of the tables: ``delta://FOLDER``, ``delta://s3://BUCKET/PATH`` or
             ``delta://az://CONTAINER/PATH``. Several applications may share it: all tables are partitioned by
             ``application_id``.
         application_id
             The application, for a folder whose runs did not record one.
         dry_run
-            Only say what would be published.
+            Only report what would be published.
         on_table
             Called with each `PublishedTable` when it is written.
 
@@ -273,13 +273,14 @@ class Dataset(HandOver):
         Raises
         ------
         ConfigError
-            If `to` is no such place, lies in this dataset, has the tables of another folder, or is ahead of this one.
+            If `to` is not such a place, lies in this dataset, has the tables of another folder, or is ahead of this
+            one.
         DestinationError
             If nothing can be written there, or its server lets two writers create the same object.
         PublishIncomplete
             If a table cannot be read or written; what is published stays.
         CorruptFile
-            If a file is not as it was recorded; its commit is not published.
+            If a file differs from its record; its commit is not published.
 
         Examples
         --------

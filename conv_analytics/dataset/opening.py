@@ -17,17 +17,17 @@ def open_dataset(path: str | Path, *, work: str | Path | None = None) -> Dataset
     ----------
     path
         The folder that `export` wrote, or the root that `export_applications` wrote: then all tables have a column
-        ``application_id``, and questions can be asked by it (see `conv_analytics.dataset.applications`). Either may be
+        ``application_id``, by which questions can be grouped (see `conv_analytics.dataset.applications`). Either may be
         the URL of a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
     work
-        The local work folder of a bucket; by default one in the user's folder for the state of programs.
+        The local work folder of a bucket; by default one in the user's folder for program state.
 
     Raises
     ------
     DatasetError
         If the folder holds no commit, or the bucket cannot be read.
     ConfigError
-        If the URL is none that is supported, or the work folder belongs to another dataset.
+        If the URL is not supported, or the work folder belongs to another dataset.
 
     Examples
     --------

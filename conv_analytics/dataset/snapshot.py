@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-#: Rows up to which one thread reads a file: handing columns to others takes longer than they do.
+#: Rows up to which one thread reads a file: distributing columns over more threads would take longer.
 _THREADED = 10_000
 
 
@@ -50,7 +50,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __init__(self, path: Path, commits: Iterable[Commit]) -> None:
         self.path = path
-        """The folder, as it was named; of a bucket, its work folder."""
+        """The folder, as it was named; for a bucket, its work folder."""
         self.commits = tuple(commits)
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
@@ -82,7 +82,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return tuple(name for name in TABLES if name in present)
 
     def history(self) -> pd.DataFrame:
-        """What each run did, oldest first: a row per commit. A compacted folder has the earlier runs, too.
+        """The runs, oldest first: a row per commit. A compacted folder has the earlier runs, too.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             ``replayed`` and ``compacted`` are no exports),
             ``since`` and ``until`` (of a backfill), ``listed`` [conversations], ``events`` (new ones), ``requests``
             (repetitions included), ``retries``, ``quarantined`` [records], ``gone`` [conversations], ``seconds`` [s]
-            and ``warning`` (what was odd about the run, or missing).
+            and ``warning`` (anything odd about the run, or missing).
 
         Examples
         --------
@@ -108,7 +108,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return history.frame(self.commits)
 
     def files(self, table: str) -> list[Path] | list[str]:
-        """The committed Parquet files of a table: what to hand to Polars, Dask or Spark.
+        """The committed Parquet files of a table, for Polars, Dask or Spark.
 
         Absolute paths or, of a dataset in a bucket, URLs.
         """
@@ -140,7 +140,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
 
     def _frame(self, table: str, parts: Iterable[tuple[int, File, pa.Table]]) -> pd.DataFrame:
-        """Rows of some files, with the numbers of their commits, as a frame in which each row stands once."""
+        """Rows of some files, with the numbers of their commits, as a frame in which each row occurs once."""
         declared = self._declared(table)
         parts = list(parts)
         frame = to_frame(declared, ((day_of(file), rows) for _, file, rows in parts))
@@ -162,7 +162,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
         """The rows of one conversation as Arrow, each once; only files that have some are read whole.
 
-        Where its rows are is remembered: the first question reads the ids in all files of the table.
+        The places of its rows are cached: the first query reads the ids in all files of the table.
         """
         declared = self._declared(table)
         if table not in self._conversations:
@@ -254,7 +254,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
         for file in (file for number, file in self.numbered(table) if number in runs):
             rows = self._read(file, list(dict.fromkeys(["conversation_id", *key, SOURCE.name])))
-            # Voice events tell of legs what RTC events tell in their own rows.
+            # Voice events only repeat what the rows of RTC events say about legs.
             of_voice = pc.equal(rows[SOURCE.name].cast(pa.string()), EventSource.VOICE)
             rows = rows.filter(pc.and_(pc.is_in(rows["conversation_id"], wanted), pc.invert(of_voice)))
             owners, *parts = (comparable(rows[name]) for name in ("conversation_id", *key))
@@ -263,7 +263,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view per table, read from the files as a query needs them.
 
-        Views of conversations and members give the latest row of each.
+        Views of conversations and members have the latest row of each.
 
         Raises
         ------
@@ -286,7 +286,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             register(connection, self._layout.bucket.address.scheme)
 
     def statement(self, table: str, since: date | None = None) -> str:
-        """The DuckDB statement that selects a table from its files, for a connection of one's own.
+        """The DuckDB statement that selects a table from its files, for the caller's own connection.
 
         Parameters
         ----------
@@ -299,7 +299,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         if since is not None:
             files = [file for file in files if day_of(file) >= since] or files[-1:]
         chosen = list(self._opened.side_by_side(self._opened.checked, files))
-        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
+        # Names and paths are the dataset's own, quoted; no data goes into the statement.
         return view(self._declared(table), chosen, self.stored_files(EVENT_SOURCES.name) if self._two_sources else ())
 
     @cached_property
@@ -316,7 +316,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         connection
             Of DuckDB.
         cache
-            Where that is kept.
+            Where the answer is cached.
         conversation_id
             The conversation.
         """
@@ -350,7 +350,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return FolderCache(self._layout, self.commits, engine, self.data_files())
 
     def data_files(self) -> list[list[Path]]:
-        """The files of each commit, whether they are there or not."""
+        """The files of each commit, whether they exist or not."""
         return [[self._layout.root / file.path for file in commit.files] for commit in self.commits]
 
     def damage(self) -> CorruptFile | None:
@@ -384,7 +384,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             return opened.read(columns=["conversation_id"], use_threads=False).column(0)
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
-        # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
+        # Not ``read_table``: it would add the partition of the path as a column, with a type of Arrow's choice.
         with self._opened.readable(file) as opened:
             rows = opened.read(columns=columns, use_threads=file.rows > _THREADED)
             return as_declared(rows, TABLES[file.table].schema, columns)

@@ -37,8 +37,8 @@ from conv_analytics.dataset.storage.watermarks import Watermark, write_watermark
 from conv_analytics.errors import DestinationError
 from conv_analytics.instants import utc_text
 
-#: With more conversations than this, a commit keeps their watermarks in a file: its record is read by whoever opens the
-#: dataset.
+#: With more conversations than this, a commit keeps their watermarks in a file: its record is read whenever the dataset
+#: is opened.
 FEW = 1000
 
 
@@ -54,7 +54,7 @@ class DatasetWriter:
     tables
         The tables to write; rows of others that lists of the API fill are skipped.
     short
-        Whether the run takes seconds, and a longer one may wait for it.
+        Whether the run only takes seconds, so that a longer one may wait for it.
     """
 
     def __init__(self, root: Path, day: date, tables: Collection[str], *, short: bool = False) -> None:
@@ -79,16 +79,16 @@ class DatasetWriter:
         self._in_time: Callable[[], None] = no_deadline
 
     def journal(self, source: str, started: datetime, mask: str | None = None) -> Journal:
-        """The journal of the run: it keeps every answer until it is committed.
+        """The journal of the run: it stores every answer until it is committed.
 
         Parameters
         ----------
         source
-            Host and application that are asked.
+            Host and application of the requests.
         started
             When the run began.
         mask
-            What the answers are masked with.
+            The settings of the mask of the answers.
         """
         with disk_errors(self.layout.root):
             header = Header(source, mask, self.number, started.isoformat())
@@ -134,7 +134,7 @@ class DatasetWriter:
         watermarks
             How far the run came, one for each conversation.
         report
-            What it did.
+            Its report.
         whole
             Whether the run came to its end.
         in_time
@@ -215,7 +215,7 @@ class DatasetWriter:
             yield watermark
 
     def _finish_quarantine(self) -> str | None:
-        """Sync the quarantine file; return its name, which it gets with the other files, once the run is promised."""
+        """Sync the quarantine file; return the name that it gets with the other files, once the run is promised."""
         if not self._quarantine.exists():
             return None
         durable.sync_file(self._quarantine)

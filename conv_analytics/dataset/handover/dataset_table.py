@@ -9,15 +9,15 @@ import pyarrow as pa
 
 from conv_analytics.errors.redaction import safe_repr
 
-#: Gives the rows, as far as some columns are wanted.
+#: Returns the rows, with some of the columns.
 Rows = Callable[[Sequence[str]], Iterator[pa.Table]]
 
 
 class DatasetTable:
     """A table of a dataset that any library with Arrow's C interface reads: each row once, in its exact types.
 
-    Nothing is read before somebody asks; then one file after the other, so that a reader that does not keep the rows
-    needs little memory. It can be read as often as wanted.
+    Nothing is read until rows are requested; then one file after the other, so that a reader that does not keep the
+    rows needs little memory. It can be read any number of times.
 
     Examples
     --------

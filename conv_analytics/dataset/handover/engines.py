@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
     from conv_analytics.dataset.snapshot import Snapshot
 
-#: Rows of a batch that Polars gets.
+#: Rows of a batch for Polars.
 _BATCH = 250_000
 _COMMIT = r"/(\d+)-[0-9a-f]{8}-\d+\.parquet$"
 _NUMBER = "conv_analytics_commit"
-#: What Spark calls the types of columns that files of earlier versions lack; words and texts are strings.
+#: Spark's names for the types of columns that files of earlier versions lack; words and texts are strings.
 _SPARK_TYPES = {
     pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean", INSTANT: "timestamp",
     MONEY: f"decimal({MONEY.precision},{MONEY.scale})",
@@ -107,7 +107,7 @@ def spark_frame(session: Any, table: Table, files: Sequence[DatasetFile], also: 
     library("pyspark.sql", "spark")
     groups: dict[tuple[frozenset[str], str], list[DatasetFile]] = {}
     for file in files:
-        # Files of earlier versions lack columns, or have money of other digits: they are read apart.
+        # Files of earlier versions lack columns, or have money with other digits: they are read separately.
         money = str(pq.read_schema(str(file.path)).types) if MONEY in table.schema.types else ""
         groups.setdefault((file.lacking, money), []).append(file)
     frames = [_spark_part(session, table, group, lacking) for (lacking, _), group in groups.items()]
@@ -120,7 +120,7 @@ def spark_frame(session: Any, table: Table, files: Sequence[DatasetFile], also: 
 
 def _spark_part(session: Any, table: Table, files: Sequence[DatasetFile], lacking: frozenset[str]) -> Any:
     f = library("pyspark.sql.functions", "spark")
-    # Below this folder `date=` is a column; names of the folders above are none.
+    # Below this folder `date=` is a column; names of the folders above are not.
     base = Path(str(files[0].path)).parent.parent
     rows = session.read.option("basePath", str(base)).parquet(*(_as_pattern(str(file.path)) for file in files))
     columns = [_spark_column(f, column, lacking).alias(column.name) for column in table.columns]

@@ -38,7 +38,7 @@ class HandOver(Snapshot):
     def table(self, name: str, *, columns: Sequence[str] | None = None) -> DatasetTable:
         """A table for any library that speaks Arrow: ``pl.DataFrame(...)``, ``pa.table(...)``, DuckDB, DataFusion.
 
-        Each row stands once, as in the DataFrame; types are exact: money is decimal, instants are UTC, words are
+        Each row occurs once, as in the DataFrame; types are exact: money is decimal, instants are UTC, words are
         dictionaries. Nothing is read yet.
 
         Parameters
@@ -81,7 +81,7 @@ class HandOver(Snapshot):
         Parameters
         ----------
         tables
-            Names of those wanted; all when absent.
+            Names of the tables; all when absent.
 
         Returns
         -------
@@ -111,16 +111,17 @@ class HandOver(Snapshot):
     def to_duckdb(
         self, connection: duckdb.DuckDBPyConnection | None = None, tables: Collection[str] | None = None
     ) -> duckdb.DuckDBPyConnection:
-        """Tables as views in DuckDB, in a connection of your own or in a new one, as `duckdb` gives it.
+        """Tables as views in DuckDB, in your own connection or in a new one, as from `duckdb`.
 
-        The files are read when a query needs them, and only what it needs. ``date`` is a DATE.
+        Files are read when a query needs them, and only the parts that it needs. ``date`` is a DATE.
 
         Parameters
         ----------
         connection
-            Where the views are made. One of the same name is replaced; for a table of that name DuckDB raises an error.
+            Where the views are created. One of the same name is replaced; for a table of that name DuckDB raises an
+            error.
         tables
-            Names of those wanted; all when absent.
+            Names of the tables; all when absent.
 
         Returns
         -------
@@ -163,7 +164,7 @@ class HandOver(Snapshot):
         Parameters
         ----------
         tables
-            Names of those wanted; all when absent.
+            Names of the tables; all when absent.
 
         Returns
         -------
@@ -194,12 +195,12 @@ class HandOver(Snapshot):
         """Tables as Dask DataFrames with a partition per file, in the dtypes of the pandas frames.
 
         Needs Dask (extra ``dask``). Workers open the files by their path: the folder has to be there for all of them.
-        Conversations and members are one partition each, because the latest row of each is wanted.
+        Conversations and members are one partition each, because only the latest row of each counts.
 
         Parameters
         ----------
         tables
-            Names of those wanted; all when absent.
+            Names of the tables; all when absent.
 
         Returns
         -------
@@ -233,7 +234,7 @@ class HandOver(Snapshot):
         session
             Your Spark session. Its executors open the files by their path: the folder has to be there for all of them.
         tables
-            Names of those wanted; all when absent.
+            Names of the tables; all when absent.
 
         Returns
         -------
@@ -269,7 +270,7 @@ class HandOver(Snapshot):
         return [self._declared(name).name for name in tables]
 
     def _only(self, files: Collection[File]) -> Self:
-        """A snapshot of some files and everything that decides about their rows: small enough to send to a worker."""
+        """A snapshot of some files and everything that determines their rows: small enough to send to a worker."""
         wanted = {file.path for file in files}
         also = () if any(file.table == EVENT_SOURCES.name for file in files) else (EVENT_SOURCES.name,)
         kept = [
@@ -293,7 +294,7 @@ class HandOver(Snapshot):
         replaced = self._two_sources and replaces_rows(table)
         decides = (*table.key, table.latest) if table.latest else (*EVENT_KEY, SOURCE.name) if replaced else ()
         names = [name for name in dict.fromkeys([*columns, *decides]) if name != DATE]
-        # A table of which only the day is wanted has rows, too.
+        # Rows are needed even if only the day is selected.
         names = names or [table.columns[0].name]
         parts = (
             (number, with_date(self._read(file, names), day_of(file))) for number, file in self._by_day(table.name)
@@ -324,7 +325,7 @@ def _keys(rows: pa.Table) -> pd.DataFrame:
 
 
 def latest_rows(table: Table, rows: pa.Table, runs: Any) -> pa.Table:
-    """The latest row of each key, given each row's run: a later run saw the later state, whatever the clock said."""
+    """The latest row of each key, given each row's run: a later run saw the later state, whatever its clock said."""
     instants = rows[table.latest].cast(pa.int64()).fill_null(np.iinfo("int64").max).to_numpy()
     order = np.lexsort((instants, runs))
     keys = _keys(rows.select(list(table.key))).iloc[order]

@@ -177,7 +177,7 @@ def check_inbox(folder: FolderState) -> None:
 
 
 def check_quarantine(folder: FolderState) -> None:
-    """Every quarantine file is there, with as many records as its run counted."""
+    """Every quarantine file exists, with as many records as its run counted."""
     before, lines = len(folder.findings), 0
     named = {commit.quarantine: commit for commit in folder.commits if commit.quarantine}
     for name, commit in named.items():

@@ -28,7 +28,7 @@ def check_keys(folder: FolderState) -> None:
             if count:
                 shown = first_few([" ".join(map(str, values)) for values in examples], SHOWN)
                 what = f"{count:,} rows repeat the key ({', '.join(key)}) of another row, as {shown}"
-                # Of rows as last seen, readers take one per key anyway: a list that moved while it was read.
+                # Of rows as last seen, readers take one per key anyway: a list may shift while it is read.
                 level = Level.ERROR if table.latest is None else Level.WARNING
                 folder.add(level, what, where, _REPEATED if table.latest is None else "")
     folder.all_well(f"keys are unique in {len(folder.sound.keys() & TABLES.keys()):,} tables", before)
@@ -55,8 +55,8 @@ def check_watermarks(folder: FolderState) -> None:
             continue
         spans = event_id_spans(folder.paths(name), folder.replaced)
         above = (each for each, span in sorted(spans.items()) if span.last > folder.watermarks.reached(each, 0))
-        # What is above the watermark of a conversation that was not read to its end is looked up before more is added.
-        # So is what a webhook or a file gave.
+        # Events above the watermark of a conversation that was not read to its end are looked up before more are added.
+        # So are events from a webhook or a file.
         low = [each for each in above if not (mark := folder.watermarks.get(each)) or not (mark.unread or mark.live)]
         if low:
             what = f"{len(low):,} conversations have events above their watermark: {first_few(low)}"
@@ -66,7 +66,7 @@ def check_watermarks(folder: FolderState) -> None:
 
 
 def _add_unfinished(folder: FolderState) -> None:
-    """Add findings for what the last runs know to be missing."""
+    """Add findings for events that the last runs know to be missing."""
     unread, pending = [], []
     for watermark in folder.watermarks.watermarks():
         unread += [watermark.conversation_id] if watermark.unread else []
@@ -81,7 +81,7 @@ def _add_unfinished(folder: FolderState) -> None:
 
 
 def check_event_ids(folder: FolderState) -> None:
-    """The event ids of each conversation have no gaps, but for events in the quarantine."""
+    """The event ids of each conversation have no gaps, except for events in the quarantine."""
     before, paths = len(folder.findings), folder.paths("events")
     spans = event_id_spans(paths, folder.replaced)
     gaps = {name: span.missing for name, span in spans.items() if span.missing > 0}
@@ -116,7 +116,7 @@ def _lost_events(folder: FolderState) -> Counter[str]:
                 if record.get("list") == "events" and not record.get("kept"):
                     raw = str(record.get("raw") or record.get("raw_base64"))
                     of_run[str(record.get("conversation_id")), raw] += 1
-        # A full run meets them again; they fill no second gap.
+        # A full run reads them again; they do not fill a second gap.
         lost |= of_run
     result: Counter[str] = Counter()
     for (name, _), count in lost.items():

@@ -59,9 +59,9 @@ class Compacted:
     waiting: int = 0
     """Live events that stay in the inbox of the folder, because no run has folded them in yet."""
     replayed: Replayed = field(default_factory=Replayed)
-    """What became of the quarantined records; only with `replay`."""
+    """The outcome for the quarantined records; only with `replay`."""
     commit: int = 0
-    """Number of the copy's commit: it goes on counting where the folder ended."""
+    """Number of the copy's commit: the count continues where the folder ended."""
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,13 +74,13 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     """Copy a dataset to a new folder, in few large files.
 
     Every file is checked before it is copied. Of records as last seen (conversations, members) the latest row is
-    copied, of everything else every row. The copy goes on where the folder ended: `export` asks only for what is new,
-    and the history of runs is there. The folder itself is only read.
+    copied, of everything else every row. The copy continues where the folder ended: `export` requests only new data,
+    and the history of runs is kept. The folder itself is only read.
 
     Parameters
     ----------
     source
-        The folder that `export` wrote. What a run adds to it meanwhile is not copied.
+        The folder that `export` wrote. Rows that a run adds meanwhile are not copied.
     target
         A folder that does not exist, or is empty.
     replay
@@ -89,9 +89,9 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     Raises
     ------
     ConfigError
-        If the target holds something, or lies in the source.
+        If the target is not empty, or is inside the source.
     CorruptFile
-        If a file of the source is not as it was recorded.
+        If a file of the source differs from its record.
     DatasetError
         If the source cannot be read or the target cannot be written; the target then holds no commit.
 
@@ -156,7 +156,7 @@ def _watermarks(index: WatermarkIndex, last_added: Mapping[str, int]) -> Iterato
 
 
 def _check(dataset: Snapshot, target: Path) -> None:
-    """Refuse what would lose or overwrite something."""
+    """Refuse a copy that would lose or overwrite something."""
     layout = Layout(target)
     if is_nested(Layout(dataset.path), layout):
         raise ConfigError(f"{layout.name} is inside {dataset.name}, or contains it. Name another folder for the copy.")

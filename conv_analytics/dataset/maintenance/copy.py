@@ -1,8 +1,8 @@
 """Copy a dataset unchanged, from a folder or bucket to another one: the same files, the same commits.
 
-Commit by commit, each in the way of a run: its files are fetched, checked against their recorded SHA-256, put into
-their places, and counted once the record is created. Whoever copies again gets what is new; a copy that was interrupted
-goes on with the file that it had reached.
+Commit by commit, each as a run does it: its files are fetched, checked against their recorded SHA-256, put into their
+places, and counted once the record is created. A repeated copy adds the new commits; an interrupted copy resumes at the
+file that it had reached.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from conv_analytics.dataset.store.stored_object import StoredFile, open_binary
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConfigError, CorruptFile
 
-#: Where files wait that were fetched, in the work folder of the target.
+#: Folder for fetched files, in the work folder of the target.
 _FETCHED = "copy"
 #: Files that are fetched at a time, and how much of one at a time. [B]
 _AT_ONCE, _PIECE = 8, 2**20
@@ -40,12 +40,12 @@ _AT_ONCE, _PIECE = 8, 2**20
 
 @dataclass
 class Copied:
-    """What was copied."""
+    """The outcome of a copy."""
 
     commits: int = 0
     """Commits that the copy did not have before."""
     commits_before: int = 0
-    """Commits that it had."""
+    """Commits that the copy had already."""
     files: int = 0
     bytes: int = 0
     """Size of these files. [B]"""
@@ -66,7 +66,7 @@ def copy(source: str | Path, target: str | Path, *, work: str | Path | None = No
     Parameters
     ----------
     source
-        The folder or bucket that `export` wrote. What a run adds to it meanwhile is not copied.
+        The folder or bucket that `export` wrote. Commits that a run adds meanwhile are not copied.
     target
         A folder or bucket that is empty, or that has an earlier copy.
     work
@@ -77,7 +77,7 @@ def copy(source: str | Path, target: str | Path, *, work: str | Path | None = No
     ConfigError
         If the target holds something else.
     CorruptFile
-        If a file of the source is not as it was recorded.
+        If a file of the source differs from its record.
     DatasetError
         If the source cannot be read or the target cannot be written; the target then holds the commits before.
     """
@@ -123,7 +123,7 @@ def _earlier(origin: Layout, target: Layout) -> frozenset[int]:
 
 
 def _foreign_files(target: Layout) -> Iterator[str]:
-    """Foreign files in a target without commits: those that an interrupted copy may have left do not count."""
+    """Foreign files in a target without commits, except those that an interrupted copy may have left."""
     if target.bucket is not None:
         yield from (name for name in backend_of(target).files("") if not name.startswith("_"))
         return
@@ -141,7 +141,7 @@ def _copy_commit(origin: Layout, target: Layout, commit: Commit, result: Copied)
     shutil.rmtree(staging, ignore_errors=True)
     quarantine = commit.quarantine
     if quarantine is not None:
-        # It is put there before the commit is promised, as a run does it.
+        # It is put there before the commit is promised, as in a run.
         backend_of(target).publish({quarantine: fetched.local_file(quarantine)})
         shutil.rmtree(fetched.quarantine, ignore_errors=True)
     fetched.root.mkdir(parents=True, exist_ok=True)

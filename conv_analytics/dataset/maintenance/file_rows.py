@@ -1,4 +1,4 @@
-"""The rows of a dataset file with the columns declared today, and whether one dataset lies in another."""
+"""The rows of a dataset file with the columns declared today, and whether one dataset is inside another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.kinds import as_declared
 
-#: Rows that are read at a time.
+#: Rows read at a time.
 _BATCH_ROWS = 2**14
 
 
@@ -47,7 +47,7 @@ class FileRows:
 
 
 def is_nested(source: Layout, target: Layout) -> bool:
-    """Whether the target of a copy lies inside a dataset, or contains it."""
+    """Whether the target of a copy is inside a dataset, or contains it."""
     if source.bucket is not None and target.bucket is not None:
         one, other = f"{source.name}/", f"{target.name}/"
         return one.startswith(other) or other.startswith(one)

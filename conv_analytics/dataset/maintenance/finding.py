@@ -14,11 +14,11 @@ class Level(StrEnum):
     OK = "ok"
     """Checked, and as it should be."""
     WARNING = "warning"
-    """Explainable, and no row that counts is wrong; worth a look."""
+    """Explainable and worth a look; no row that counts is wrong."""
     SKIPPED = "skipped"
-    """Not checked, for the reason that is said."""
+    """Not checked, for the stated reason."""
     ERROR = "error"
-    """The folder does not hold what its commits say, or holds it twice."""
+    """The folder does not hold what its commits record, or holds it twice."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Finding:
     def __str__(self) -> str:
         place = f"{line(self.where)}: " if self.where else ""
         advice = f" {line(self.advice)}" if self.advice else ""
-        # Ids come from the API: none of them begins a line of its own.
+        # Ids come from the API: none of them may begin a new line.
         return f"{self.level:<7}  {place}{line(self.what)}.{advice}"
 
 

@@ -17,13 +17,13 @@ from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 
-#: What to do about what is damaged or missing.
+#: Advice about damaged or missing files.
 RESTORE = "Restore it from a copy of the folder; without one, export to a new folder what the API still has."
 
 
 @dataclass
 class FolderState:
-    """The files and commits of a dataset folder, and what the checks found so far."""
+    """The files and commits of a dataset folder, and the findings so far."""
 
     layout: Layout
     table_files: list[str]
@@ -44,12 +44,12 @@ class FolderState:
 
     @cached_property
     def replaced(self) -> ReplacedEvents:
-        """Rows that do not count, because the list's version of their event exists, too."""
+        """Rows that do not count, because the list's version of their event exists as well."""
         return ReplacedEvents(self.paths(EVENT_SOURCES.name))
 
     @classmethod
     def of(cls, path: Path) -> FolderState:
-        """Look at a folder, which a run may be writing to."""
+        """Read the state of a folder, which a run may be writing to."""
         layout = Layout(path)
         # In this order: a file that is published after the first look is not seen, and one that was published
         # before it belongs to a run that is still finishing at the second look, or committed at the third.
@@ -59,11 +59,11 @@ class FolderState:
         return cls(layout, table_files, finishing, log.numbers(layout), WatermarkIndex(path))
 
     def add(self, level: Level, what: str, where: str = "", advice: str = "") -> None:
-        """Note a finding."""
+        """Add a finding."""
         self.findings.append(Finding(level, what, where, advice))
 
     def all_well(self, what: str, since: int) -> None:
-        """Note that a check found nothing wrong, unless a finding was added since."""
+        """Add a finding that nothing is wrong, unless a finding was added since."""
         if len(self.findings) == since:
             self.add(Level.OK, what)
 

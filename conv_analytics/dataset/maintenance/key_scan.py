@@ -16,9 +16,9 @@ from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables.column import Table
 
 _BATCH_ROWS = 2**17
-#: Hashes that a pass over a table remembers, eight bytes each; a larger table takes more passes.
+#: Hashes that a pass over a table keeps in memory, eight bytes each; a larger table takes more passes.
 PASS_ROWS = 8_000_000
-#: Repeated keys and missing ids that are named.
+#: Maximum repeated keys and missing ids that are named.
 SHOWN = 5
 
 
@@ -54,7 +54,7 @@ def duplicate_keys(
     key
         Names of the columns.
     rows
-        How many rows the files have.
+        Number of rows in the files.
     replaced
         Rows that do not count.
     """
@@ -104,7 +104,7 @@ def missing_ids(paths: Iterable[StoredFile], last: Mapping[str, int]) -> dict[st
             rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
             for conversation, event in zip(*(column.to_pylist() for column in rows.columns), strict=True):
                 present[conversation].add(event)
-    # Not all of them: ids are whatever the API says, and the last one may be astronomical.
+    # Not all of them: the API may return any id, and the last one may be astronomical.
     return {
         name: list(itertools.islice((each for each in range(1, last[name] + 1) if each not in ids), SHOWN))
         for name, ids in present.items()
@@ -125,7 +125,7 @@ def hashes(rows: pa.Table) -> Any:
 
 
 def _joined(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Comparable rows, many small batches in one: a file a night has few rows, and hashing has its fixed costs."""
+    """Comparable rows, many small batches in one: a file a night has few rows, and hashing has a fixed cost."""
     waiting: list[pa.Table] = []
     for batch in map(_comparable_rows, batches):
         if waiting and (batch.schema != waiting[0].schema or sum(map(len, waiting)) + len(batch) > _BATCH_ROWS):

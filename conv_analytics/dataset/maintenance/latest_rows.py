@@ -29,16 +29,16 @@ class RunRows(NamedTuple):
 def latest_rows(table: Table, sources: Sequence[RunRows], rows: int) -> list[Any]:
     """For each source, which of its rows are the latest of their keys.
 
-    A later run saw the later state, whatever the clock said; within a run the later instant wins, then the last row.
+    A later run saw the later state, whatever its clock said; within a run the later instant wins, then the last row.
 
     Parameters
     ----------
     table
-        One with a column `latest`.
+        A table with a column `latest`.
     sources
         The rows, by run.
     rows
-        How many rows the sources have together.
+        Total number of rows of the sources.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """Remove data older than a given age: whole conversations, only on request, and in one commit.
 
 A conversation is expired when all its rows, in every table, are of days before the first day that is kept; its rows go
-as a whole. Files are never rewritten: rows of other conversations in the same files go to new ones, and a commit of a
-kind of its own says which files are no longer part of the dataset. Then they are deleted. Watermarks stay, so that no
-run exports again what was removed.
+as a whole. Files are never rewritten: rows of other conversations in the same files go to new ones, and a special
+commit records which files are no longer part of the dataset. Then they are deleted. Watermarks stay, so that no run
+exports the removed data again.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 
 _OWNER = "conversation_id"
-#: Memory that DuckDB takes to compare conversations, before it uses the disk.
+#: Memory that DuckDB uses to compare conversations before it spills to disk.
 _MEMORY = "600MB"
 
 
@@ -52,7 +52,7 @@ class Expired:
     first_day: date
     """The first day that is kept (UTC)."""
     commit: int
-    """The commit of the dataset that was looked at."""
+    """The examined commit of the dataset."""
     conversations: int = 0
     rows: dict[str, int] = field(default_factory=dict)
     kept_rows: dict[str, int] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class Expired:
     bytes: int = 0
     quarantined: int = 0
     removed_by: int | None = None
-    """The commit that removed it; None as long as nothing has."""
+    """The commit that removed the data; None before the removal."""
     deleted: int = 0
     """Files that were deleted, with those that an earlier call had left."""
     seconds: float = 0.0
@@ -81,7 +81,7 @@ def first_day_kept(older_than: timedelta | date, now: datetime | None = None) ->
     Raises
     ------
     ConfigError
-        If it is not before today: a night that is still coming in is not old.
+        If it is not before today: data that is still arriving is not old.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def delete_removed(layout: Layout) -> int:
         for name in sorted(there):
             backend.delete(name)
             with suppress(OSError):
-                # The folder of a day without files; one with files stays.
+                # Only the folder of a day without files is removed.
                 (layout.root / name).parent.rmdir()
     if there:
         shutil.rmtree(layout.cache, ignore_errors=True)
@@ -228,7 +228,7 @@ class _Pruning:
                     if _OWNER in TABLES[name].schema.names
                     for _, file in self._files(name, old=which == "before")
                 ]
-                # Ids only, of the files of one kind: whatever else their tables have.
+                # Only the ids, of the files of one kind, whatever other columns their tables have.
                 connection.execute(f"create table {which} as select distinct {_OWNER} from ({_ids(paths)})")  # noqa: S608
             living = connection.sql("from before semi join since using (conversation_id)").to_arrow_table()
             (count,) = connection.sql("select count(conversation_id) from before").fetchall()[0]
@@ -236,7 +236,7 @@ class _Pruning:
         return living[_OWNER].combine_chunks().cast(pa.string())
 
     def _look_at(self, name: str, files: Sequence[tuple[int, File]]) -> None:
-        """Decide about the old files of a table: one without survivors goes, one of survivors alone stays."""
+        """Classify the old files of a table: one without survivors goes, one with only survivors stays."""
         plan, later = self.plan, self._latest(name, files) if TABLES[name].latest else None
         for place, (_, file) in enumerate(files):
             mask = self._living_rows(name, file)

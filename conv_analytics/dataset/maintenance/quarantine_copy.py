@@ -18,7 +18,7 @@ from conv_analytics.tables import TABLES
 
 
 class QuarantineCopy:
-    """Copies the quarantine; with `replay`, reads its records again and keeps the rows that they give now.
+    """Copies the quarantine; with `replay`, reads its records again and keeps the resulting rows.
 
     These rows stay in memory until the tables are copied.
 
@@ -46,7 +46,7 @@ class QuarantineCopy:
                 self._keep(with_run(line))
 
     def patch(self, name: str) -> TablePatch:
-        """What changes in a table."""
+        """The changes to a table."""
         new = [rows for run in self.new(name) for rows in run.batches]
         return TablePatch(TABLES[name], self._improved.get(name, []), new, self._events)
 
@@ -68,7 +68,7 @@ class QuarantineCopy:
         return (line for line in self._quarantine() if isinstance(line, Line))
 
     def _improve(self, batch: Batch) -> None:
-        """Records that have a row: keep the new rows of those that can be read better now."""
+        """Keep the new rows of those records with a row that can be read better now."""
         improved = {
             (record.line.conversation_id, record.line.event_id)
             for record in batch.records
@@ -90,7 +90,7 @@ class QuarantineCopy:
             self._improved.setdefault(name, []).append(rows.filter(pa.array(mine, pa.bool_())))
 
     def _add(self, batch: Batch) -> None:
-        """Records that have no row."""
+        """Add records that have no row."""
         for record in batch.records:
             self._count(record, readable=record.has_row)
         readable = sum(record.has_row for record in batch.records)

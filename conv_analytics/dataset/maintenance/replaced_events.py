@@ -1,4 +1,4 @@
-"""Rows of events that a webhook or a file gave, and that the list's version replaces."""
+"""Rows of events from a webhook or a file that the list's version replaces."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ROWS = 2**16
 
 
 class ReplacedEvents:
-    """The events of which a dataset may have a row of a webhook or a file beside the one of the list.
+    """The events of which a dataset may have a row from a webhook or a file as well as the one from the list.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ReplacedEvents:
     def batches(self, path: StoredFile, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns of a file, in batches, without the replaced rows.
 
-        Rows of Voice events are left out, too: they have no id, and tell of legs what RTC events may tell as well.
+        Rows of Voice events are left out, too: they have no id, and repeat what RTC events may say about legs.
         """
         if not may_have_delivered(path):
             yield from (pa.Table.from_batches([batch]) for batch in read_batches(path, columns, rows))

@@ -1,6 +1,6 @@
-"""Read the quarantine again after an upgrade, and add to a dataset what has a row now.
+"""Read the quarantine again after an upgrade, and add the records that now have a row to a dataset.
 
-A quarantined record has no row, because the version of its time could not read it at all, or it has a row with empty
+A quarantined record has no row, because the version that met it could not read it at all, or it has a row with empty
 cells. Records of the first kind are added here, in a commit like any other. Files are never rewritten, so those of the
 second kind are only counted: `compact` fills their cells in a new folder.
 """
@@ -50,7 +50,7 @@ class Replayed:
     unreadable: int = 0
     """Records that are as unreadable as before."""
     digests: int = 0
-    """Unreadable records of which only a digest was kept: they can never be read again."""
+    """Unreadable records of which only a digest was stored: they can never be read again."""
     tables: dict[str, int] = field(default_factory=dict)
     """Rows added, per table."""
     damaged: list[str] = field(default_factory=list)
@@ -106,7 +106,7 @@ def replay(path: str | Path) -> Replayed:
         run.result.seconds = time.monotonic() - begin
         if run.resolved:
             report = run.report(started, selected)
-            # Only what a list gave moves a watermark.
+            # Only events from a list move a watermark.
             marks = [*watermarks_from(run.last_added), *(Watermark(name, None, live=True) for name in run.delivered)]
             run.result.commit = writer.commit(marks, report).number
         else:
@@ -151,7 +151,7 @@ class _Replay:
         self.result.damaged = [str(damage) for damage in lines(layout, commits) if isinstance(damage, Damage)]
 
     def report(self, started: datetime, selected: tuple[str, ...]) -> Mapping[str, Any]:
-        """The report of the commit. It made no requests, so no night is measured by it."""
+        """The report of the commit. It made no requests, so no night is compared with it."""
         return {
             **self.result.to_dict(),
             "command": "replay",
@@ -225,7 +225,7 @@ def _only(quarantine: Iterable[Line | Damage], *, has_row: bool) -> Iterator[Lin
 
 
 def by_source(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows of events that a list gave, and those that a webhook gave."""
+    """The rows of events from a list, and those from a webhook."""
     if "source" not in rows.column_names:
         return TABLES["events"].empty(), rows
     listed = pc.equal(rows["source"].cast(pa.string()), EventSource.LIST)

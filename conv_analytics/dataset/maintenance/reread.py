@@ -1,4 +1,4 @@
-"""Read quarantined records again with the code of today, in batches; each record comes with the result."""
+"""Read quarantined records again with the current code, in batches; each record comes with the result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from conv_analytics.tables.webhooks import Received, flatten_webhooks
 
 #: Records are read again in batches of about this size. [B]
 BATCH_BYTES = 4 * 2**20
-#: The least that a line counts for. [B]
+#: Minimum size that a line counts for. [B]
 _LINE_BYTES = 200
 
 
@@ -29,11 +29,11 @@ class RereadRecord:
 
     line: Line
     broken: BrokenRecord | None
-    """What is still unreadable; None when nothing is."""
+    """The part that is still unreadable; None if there is none."""
 
     @property
     def has_row(self) -> bool:
-        """Whether the record gives a row."""
+        """Whether the record has a row now."""
         return self.broken is None or self.broken.has_row
 
     @property
@@ -47,7 +47,7 @@ class RereadRecord:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some records of one list, and the rows that they give."""
+    """Some records of one list, and their rows."""
 
     name: str
     """The list: ``events``, ``members``, ..."""
@@ -63,7 +63,7 @@ def reread(lines: Iterable[Line], seen: SeenEvents | None = None) -> Iterator[Ba
     lines
         The records, as the quarantine holds them.
     seen
-        What the dataset has already; it is left out of the rows. Without it, every batch is read on its own.
+        The rows that the dataset has already; they are left out. Without it, every batch is read on its own.
     """
     for group in _groups(lines):
         yield _batch(group, SeenEvents() if seen is None else seen)

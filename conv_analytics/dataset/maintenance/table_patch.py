@@ -30,7 +30,7 @@ def identity(table: Table) -> tuple[str, ...]:
     """The columns that identify a record; for a record as last seen, together with the run that saw it."""
     if table.latest:
         return (*table.key, table.latest)
-    # Voice events have no number: they are told apart by a key of their own.
+    # Voice events have no number: they are told apart by their own key.
     return EVENT if set(EVENT) <= set(table.schema.names) else tuple(dict.fromkeys([EVENT[0], *table.key]))
 
 
@@ -97,7 +97,7 @@ class TablePatch:
     def rest(self) -> pa.Table:
         """Rows that replaced no old ones; to be called at the end."""
         if self._table.item_list is None:
-            # When a record is there twice, the last one counts.
+            # Of a repeated record, the last one counts.
             unused = sorted(set(self._rows.values()) - self._used)
             return pa.concat_tables([self._improved.take(pa.array(unused, pa.int64())), self.new])
         fresh = []

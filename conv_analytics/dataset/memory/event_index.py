@@ -1,8 +1,8 @@
 """The stored events of conversations, looked up while all conversations are read again.
 
-The files of a run hold its conversations in the order in which they came, so a look-up of a few of them has to read the
+The files of a run hold its conversations in the order of their arrival, so a look-up of a few of them has to read the
 whole file. That is done once per run: the keys go into a temporary database, ordered by conversation, with 16 bytes per
-event. It moves to the disk as soon as it is large, and is gone when it is closed.
+event. It spills to disk when it is large, and is deleted when it is closed.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.seen_events import digest, digest_without_id
 
-#: Rows that are read at a time.
+#: Rows read at a time.
 _ROWS = 65_536
-#: In place of the id of an event that has none, and of a body that the tables do not hold.
+#: Stands for the id of an event without one, and for a body that the tables do not hold.
 _NONE = np.iinfo(np.int64).min
 _EVENTS, _ITEMS, _DELIVERED, _BOTH, _KEYS = range(5)
 _ABOUT_EVENTS = ("event_id", "body", "type", "at")
 VOICE_EVENTS = "voice_events"
-#: Sources of events that no list of the API gave.
+#: Sources of events that came from no list of the API.
 DELIVERED = pa.array([EventSource.LIVE, EventSource.FILE], pa.string())
 
 
@@ -56,7 +56,7 @@ class StoredEvents:
     items: set[Hashable] = field(default_factory=set)
     """Keys of rows that later events repeat: statuses of legs; and of webhooks' events that have no id."""
     delivered: dict[int, int] = field(default_factory=dict)
-    """Per id of an event that a webhook or a file gave, `content_digests` of it. The list may give it, too."""
+    """Per id of an event from a webhook or a file, `content_digests` of it. The list may contain it, too."""
     both: dict[int, bool] = field(default_factory=dict)
     """Events that came both ways, and whether they differed."""
 
@@ -69,12 +69,12 @@ class EventIndex:
     root
         The dataset folder.
     commits
-        Its commits. The files of a commit are read once, when a conversation that it met is asked for.
+        Its commits. The files of a commit are read once, when a conversation that it met is requested.
     watermarks
         Which conversations each commit met.
     content
-        The conversations that are asked for, when `StoredEvents.bodies` has to have the `content_digests` of events,
-        which do not depend on how they are written.
+        The requested conversations, when `StoredEvents.bodies` has to have the `content_digests` of events, which do
+        not depend on the formatting.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class EventIndex:
         content: Collection[str] | None = None,
     ) -> None:
         self._root, self._watermarks = root, watermarks
-        # Events without a conversation are asked for as "", and have null in the tables.
+        # Events without a conversation are requested as "", and have null in the tables.
         self._content = None if content is None else pa.array([name or None for name in sorted(content)], pa.string())
         self._unread = list(commits)
         names = {file.table for commit in self._unread for file in commit.files}
@@ -149,12 +149,12 @@ class EventIndex:
             self._insert(_ITEMS, path, key, _packed_items)
             return
         for rows in read_batches(path, dict.fromkeys(["conversation_id", *key, "source"]), _ROWS):
-            # Voice events tell of legs what RTC events tell in their own rows.
+            # Voice events only repeat what the rows of RTC events say about legs.
             of_voice = pc.equal(rows["source"].cast(pa.string()), EventSource.VOICE)
             self._add_rows(_ITEMS, rows.filter(pc.invert(of_voice)), key, _packed_items)
 
     def _add_delivered(self, rows: pa.RecordBatch) -> None:
-        """Add events that a webhook or a file gave."""
+        """Add events from a webhook or a file."""
         content = rows.append_column("content", pa.array(content_digests(rows), pa.int64()))
         self._add_rows(_DELIVERED, content.filter(rows["event_id"].is_valid()), ["event_id", "content"], _packed_pairs)
         self._add_rows(_KEYS, rows.filter(rows["event_key"].is_valid()), ["event_key"], _packed_items)

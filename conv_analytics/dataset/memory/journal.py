@@ -1,8 +1,8 @@
 """The journal of a run: every answer of the API, stored until its rows are committed.
 
-A run that is killed leaves its journal behind, and the next one takes the answers from there instead of asking again.
-One file, only ever appended to: a frame per answer, checked by a checksum, so that a frame torn by a power cut ends
-the journal and nothing else. It holds what the tables would hold and nothing more: secrets are redacted before.
+A run that is killed leaves its journal behind, and the next one takes the answers from there instead of requesting them
+again. It is an append-only file with a frame per answer and a checksum per frame: a frame torn by a power cut ends the
+journal without other damage. It holds what the tables would hold and nothing more: secrets are redacted before.
 
 Losing it costs requests, never rows: it may be deleted between runs.
 """
@@ -36,7 +36,7 @@ SYNC_S = 1.0
 _HEADER = b"\x00run"
 #: The number of a frame is the size of its body before it was packed, or this for a 404.
 _GONE = 0xFFFF_FFFF
-#: A third of zstd's processor time, and half as much again on the disk, where an answer does not stay for long.
+#: LZ4 takes a third of zstd's processor time, and half as much again on disk, where an answer does not stay for long.
 _CODEC = pa.Codec("lz4_raw")
 
 
@@ -45,7 +45,7 @@ class Header:
     """The run of a journal; a later run can use the answers only if all fields but the start are equal."""
 
     source: str
-    """Host and application that were asked."""
+    """Host and application of the requests."""
     mask: str | None
     """The key and rules that the answers were masked with."""
     commit: int
@@ -65,7 +65,7 @@ class StoredAnswer(NamedTuple):
 
     body: bytes
     next_cursor: str | None = None
-    """For a page, where the list goes on. It is not read from the body again: a mask may have changed its links."""
+    """For a page, where the list continues. It is not read from the body again: a mask may have changed its links."""
     page_size: int | None = None
     """For a page, the page size that it states."""
     warning: str | None = None
@@ -118,7 +118,7 @@ class Journal:
         KeyError
             If the answer was that there is no such thing (404).
         """
-        # Most runs have no journal to look into, and each look would hand the interpreter to another thread.
+        # Most runs have no earlier journal, and each query would hand the interpreter to another thread.
         row = self._index.one("select place from answers where key = ?", (key.encode(),)) if self.resumed else None
         if row is None:
             return None
@@ -131,7 +131,7 @@ class Journal:
         self.served += 1
         if frame.number == _GONE:
             raise KeyError(key)
-        # The first NUL ends what was read of the answer: JSON has none, whatever a cursor holds.
+        # The first NUL ends the values read from the answer: JSON has none, whatever a cursor holds.
         about, _, packed = frame.payload.partition(b"\0")
         return StoredAnswer(_CODEC.decompress(packed, frame.number, asbytes=True), *json.loads(about))
 
@@ -143,7 +143,7 @@ class Journal:
         page_size: int | None = None,
         warning: str | None = None,
     ) -> None:
-        """Store an answer (None for a 404) with what was read from it; see `StoredAnswer`."""
+        """Store an answer (None for a 404) with the values read from it; see `StoredAnswer`."""
         if body is None:
             self._append(key.encode(), b"", _GONE)
         else:

@@ -11,17 +11,17 @@ from conv_analytics.errors import DestinationError
 
 T = TypeVar("T")
 
-#: Rows that are taken from a query at a time.
+#: Rows fetched from a query at a time.
 _ROWS = 1024
 
 
 class Scratch:
-    """A temporary database of SQLite, for several threads; gone when it is closed, or the process ends.
+    """A temporary SQLite database for several threads; deleted when it is closed, or the process ends.
 
     Parameters
     ----------
     schema
-        The statements that make its tables.
+        The statements that create its tables.
 
     Raises
     ------
@@ -31,7 +31,7 @@ class Scratch:
 
     def __init__(self, *schema: str) -> None:
         self._turn = threading.Lock()
-        # An empty name means a temporary file. Nothing of it is needed after a crash.
+        # An empty name means a temporary file. Nothing in it is needed after a crash.
         self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         for statement in ("pragma journal_mode = off", "pragma synchronous = off", *schema, "begin"):
             self._database.execute(statement)
@@ -55,7 +55,7 @@ class Scratch:
             yield from rows
 
     def close(self) -> None:
-        """Drop it."""
+        """Drop the database."""
         self._database.close()
 
     def _try(self, step: Callable[[], T]) -> T:

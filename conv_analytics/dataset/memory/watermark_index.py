@@ -1,6 +1,6 @@
 """The watermarks of a dataset, looked up conversation by conversation.
 
-A folder of a year knows millions of conversations, of which a night meets a few thousand.
+The folder of a year has millions of conversations, of which a night meets a few thousand.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class WatermarkIndex(Mapping[str, Watermark]):
 
     def _all(self, query: str, values: Sequence[str] = ()) -> Iterator[Any]:
         if not self._filled:
-            # The first run of a folder asks often, and every look would hand the interpreter to another thread.
+            # The first run of a folder queries often, and every query would hand the interpreter to another thread.
             return iter(())
         if not self._indexed:
             # Sorting all of them once is several times faster than keeping them sorted.

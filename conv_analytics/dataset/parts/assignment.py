@@ -1,7 +1,7 @@
 """Assigns rows of every table to parts, by their conversation.
 
-Conversations that share a leg are one: a transferred leg is in two of them, and counts once. Where they are few, as
-always, a table of them is small. A row that names a leg and no conversation belongs to the leg's.
+Conversations that share a leg count as one: a transferred leg is in two of them, and counts once. They are few, so a
+table of them is small. A row with a leg but no conversation belongs to the conversation of the leg.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which part each conversation is in.
+    """The part of each conversation.
 
     Attributes
     ----------
     parts
-        How many there are.
+        Number of parts.
     representatives
-        For conversations that share a leg with another one: the one that stands for all of them.
+        For conversations that share a leg with another one: the representative of all of them.
     of_legs
         For legs that some rows name without a conversation: their conversation.
     """
@@ -68,7 +68,7 @@ def texts(column: Any) -> pa.Array:
 
 
 def plain_leg(legs: Any) -> Any:
-    """Ids of legs as they are compared: those of Voice events have no dashes."""
+    """Ids of legs in the form in which they are compared: those of Voice events have no dashes."""
     return pc.replace_substring(legs, "-", "")
 
 
@@ -80,7 +80,7 @@ def linked(pairs: pa.Table, parts: int) -> Assignment:
     pairs
         The legs that are in several conversations, or in some rows without one, with each of their conversations.
     parts
-        How many parts there are.
+        Number of parts.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def _root(above: dict[str, str], each: str) -> str:
 
 
 def _looked_up(values: pa.Array, table: Mapping[str, str]) -> pa.Array:
-    """What a table has for each value; null where it has nothing."""
+    """The entry of a table for each value; null where it has none."""
     keys = pa.array(list(table), pa.string())
     return pa.array(list(table.values()), pa.string()).take(pc.index_in(values, value_set=keys, skip_nulls=True))
 

@@ -24,7 +24,7 @@ class FramesPart(dict[str, Any]):
     number
         Its number, from 0.
     parts
-        How many there are.
+        Number of parts.
     """
 
     def __init__(self, number: int, parts: int) -> None:
@@ -41,9 +41,9 @@ def frame_parts(data: Mapping[str, Any], parts: int, tables: Collection[str] | N
     Raises
     ------
     ConfigError
-        If one of them is no frame in memory.
+        If one of them is not a frame in memory.
     TableNotFound
-        If a table is wanted that is not there.
+        If a requested table does not exist.
     """
     frames = {str(name): _frame(str(name), frame) for name, frame in data.items()}
     for name in tables or ():
@@ -73,7 +73,7 @@ def _frame(name: str, frame: Any) -> nw.DataFrame[Any]:
 
 
 def _keys(frame: nw.DataFrame[Any]) -> pa.Table:
-    """The columns that decide about the part of a row."""
+    """The columns that determine the part of a row."""
     names = [name for name in (CONVERSATION, LEG) if name in frame.columns]
     return pa.table({name: texts(frame[name].to_arrow()) for name in names})
 

@@ -18,7 +18,7 @@ from conv_analytics.paths import expand_user
 
 T = TypeVar("T")
 
-#: Rows of a part when nobody says how many parts there are to be: of events with their bodies, half a gigabyte.
+#: Rows of a part when the number of parts is not given: half a gigabyte of events with their bodies.
 ROWS = 1_000_000
 
 
@@ -35,30 +35,30 @@ def map_conversations(
     """Call a function with the tables of each part of a dataset, and return its results in the order of the parts.
 
     All rows of a conversation are in the same part, in every table; so are conversations that share a leg, which was
-    transferred from one to the other. What is worked out conversation by conversation, leg by leg or event by event is
-    therefore the same as of the whole, and counts of parts add up.
+    transferred from one to the other. Results per conversation, leg or event are therefore the same as for the whole,
+    and counts of parts add up.
 
     Parameters
     ----------
     func
-        Takes the tables of a part: a mapping of table name to frame, which every question takes, such as
-        ``functools.partial(kpi, by="country")``. Of a dataset a table is read when it is looked at, and only then.
+        Takes the tables of a part, a mapping of table name to frame, as every question does, such as
+        ``functools.partial(kpi, by="country")``. A table of a dataset is read on first access.
     data
         A `Dataset`, of one application or several, in a folder or a bucket; or tables in memory, of pandas, Polars or
         pyarrow, by name.
     parts
-        How many parts, 1 or more; by default a million rows each. More parts take less memory.
+        Number of parts, 1 or more; by default a million rows each. More parts take less memory.
     tables
-        Names of the tables that are needed; all when absent. Name those that are: nothing else is read.
+        Names of the tables that are needed; all when absent. Only these are read.
     processes
-        Processes of this machine that work on parts, each in its own memory; 1 is this process. A function of a
-        notebook's cell needs cloudpickle, which the extra ``dask`` brings.
+        Processes of this machine that work on parts, each in its own memory; 1 is this process. A function from a
+        notebook cell needs cloudpickle, which the extra ``dask`` installs.
     client
         A ``dask.distributed.Client``, or a cluster such as ``LocalCluster``: its workers call the function (extra
         ``dask``).
     scratch
-        The folder where the rows of a dataset wait, part by part, until the call ends, some two to three times the size
-        of the tables; by default that for temporary files. The workers of `client` have to see it under the same path.
+        Folder for the rows of a dataset, part by part, until the call ends, two to three times the size of the tables;
+        by default the folder for temporary files. The workers of `client` need it under the same path.
 
     Returns
     -------
@@ -74,18 +74,18 @@ def map_conversations(
     DestinationError
         If the folder for temporary files cannot be written.
     DatasetError
-        If a process has ended in the middle of its work.
+        If a process ended in the middle of its work.
     Exception
-        The first that the function raised, with the number of its part as a note.
+        The first error that the function raised, with the number of its part as a note.
 
     Notes
     -----
-    Counts add up; most other numbers do not. A median, a percentile, a mean without its n, a distinct count of what
-    several parts have, and an interval of a rate cannot be made of those of the parts: let the function return counts
-    or rows, and work the others out of these. Questions that look from one conversation to another (`redials`,
-    `concurrency`, `busy_hour`, `findings`) are for the whole. `quality` finds the units of what it is given: ask
-    `detect_units` of the whole, and give it to each part. Tables without a ``conversation_id`` (users, sessions) are in
-    every part. See `scale.md`.
+    Counts add up; most other numbers do not. A median, a percentile, a mean without its n, a distinct count across
+    parts, and the interval of a rate cannot be computed from those of the parts: let the function return counts or
+    rows, and compute the others from these. Questions across conversations (`redials`, `concurrency`, `busy_hour`,
+    `findings`) are for the whole. `quality` detects the units of the data that it gets: call `detect_units` on the
+    whole, and pass the result to each part. Tables without a ``conversation_id`` (users, sessions) are in every part.
+    See `scale.md`.
 
     The rows of a dataset are written to a file per table and part first, in one pass: reading all files for each part
     takes as much processor time at 8 parts, and four times as much at 32.
@@ -131,12 +131,12 @@ def _work(func: Callable[[Any], T], parts: Sequence[Any], processes: int, client
 
 
 def _number_of_parts(rows: int, processes: int) -> int:
-    """The number of parts needed for them to be small enough."""
+    """The number of parts at which each is small enough."""
     return max(processes, -(-rows // ROWS), 1)
 
 
 def _checked_tables(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
-    """The wanted tables, in their order, each once; all by default."""
+    """The requested tables, in their order, each once; all by default."""
     if tables is None:
         return list(dataset.tables)
     wanted = [tables] if isinstance(tables, str) else list(dict.fromkeys(tables))

@@ -26,14 +26,14 @@ APPLICATION = "application_id"
 class Part(Mapping[str, "pd.DataFrame"]):
     """The tables of a part, as a mapping of table name to DataFrame: every question takes it like a dataset.
 
-    A table is read when it is asked for. It does not outlive the call of `map_conversations` that made it.
+    A table is read on first access. It does not outlive the call of `map_conversations` that made it.
 
     Attributes
     ----------
     number
         Its number, from 0.
     parts
-        How many there are.
+        Number of parts.
     """
 
     def __init__(self, folder: Path, number: int, parts: int, rows: Mapping[str, int]) -> None:
@@ -92,7 +92,7 @@ class Part(Mapping[str, "pd.DataFrame"]):
         return len(self.tables)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # What questions keep stays where it is.
+        # The cache of questions stays in this process.
         return type(self), (self._folder, self.number, self.parts, self._rows)
 
     @safe_repr
@@ -134,7 +134,7 @@ class PartOfApplications(Part):
 
 
 def file_name(table: str, number: int) -> str:
-    """The file with the rows that a part has of a table."""
+    """The file with a part's rows of a table."""
     return f"{table}-{number}.parquet"
 
 

@@ -17,13 +17,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer in case of failure."""
+    """The answer to a part that failed."""
 
     error: Exception
 
 
 def call(func: Callable[[Any], T], part: Any) -> T:
-    """Call a function with a part; what it raises names the part."""
+    """Call a function with a part; an error that it raises names the part."""
     try:
         return func(part)
     except Exception as error:
@@ -57,11 +57,11 @@ def _serve(message: bytes, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _dumped(answer: Any) -> bytes:
-    """A result, or an error, as it is sent."""
+    """A result, or an error, pickled."""
     try:
         content = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
         if isinstance(answer, Failed):
-            # Some errors can be sent, and not be made again.
+            # Some errors can be pickled, but not unpickled.
             pickle.loads(content)  # noqa: S301  made here
     except Exception as error:  # noqa: BLE001  a result may be anything
         if isinstance(answer, Failed):
@@ -73,7 +73,7 @@ def _dumped(answer: Any) -> bytes:
 
 
 def _with_cloudpickle(answer: Any, reason: Exception) -> bytes:
-    """A result of a class that a notebook's cell defines."""
+    """A result of a class that is defined in a notebook cell."""
     try:
         import cloudpickle  # noqa: PLC0415  an extra
 

@@ -1,7 +1,7 @@
 """Write the tables of a dataset to a file per table and part, in one pass over its files.
 
-The alternative, to read all files once for each part and keep its rows, takes as much processor time at eight parts and
-four times as much at 32, and requests every byte of a bucket as often.
+The alternative, reading all files once for each part and keeping its rows, takes as much processor time at eight parts
+and four times as much at 32, and requests every byte of a bucket once per part.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from conv_analytics.tables import TABLES
 
 #: Rows are buffered up to this size before they are written as a row group of each part. [B]
 BUFFER_BYTES = 64 * 2**20
-#: Memory that DuckDB may take to find the legs of several conversations, before it uses the disk.
+#: Memory that DuckDB may use to find the legs of several conversations before it spills to disk.
 _MEMORY = "600MB"
-#: Files that live as long as the work: what is written fast counts more than what is small.
+#: The files only live as long as the call: fast writing matters more than a small size.
 _COMPRESSION = "lz4"
-#: The number of the run that wrote a row, as long as it decides which row is the latest.
+#: The number of the run that wrote a row, until the latest row is chosen by it.
 _RUN = "conv_analytics_run"
 
 
@@ -60,7 +60,7 @@ def partition(dataset: Dataset, folder: Path, parts: int, tables: Collection[str
 def legs_of_several(dataset: Dataset, folder: Path) -> pa.Table:
     """The legs that are in several conversations or in some rows without one, each with its conversations.
 
-    All tables are looked at: which of them a part has does not change which conversations are in it.
+    All tables are read: the conversations of a part do not depend on the tables that it has.
     """
     names = [name for name in dataset.tables if {CONVERSATION, LEG} <= set(TABLES[name].schema.names)]
     nothing = pa.table({LEG: pa.array([], pa.string()), CONVERSATION: pa.array([], pa.string())})
@@ -91,13 +91,13 @@ def _pairs(names: Collection[str]) -> Iterator[str]:
         leg, owner = f"replace({LEG}, '-', '')", f"coalesce({CONVERSATION}, '')"
         yield f'select {leg} as {LEG}, {owner} as {CONVERSATION} from "{name}" where {LEG} is not null'  # noqa: S608
         if FROM in TABLES[name].schema.names:
-            # A transfer names the conversation that its leg comes from, which may have no other event of the leg.
+            # A transfer names the original conversation of its leg, which may have no other event of the leg.
             for owner in (FROM, CONVERSATION):
                 yield f"select '{FROM} ' || {FROM}, {owner} from \"{name}\" where {FROM} is not null"  # noqa: S608
 
 
 def _write(dataset: Dataset, name: str, folder: Path, assignment: Assignment) -> list[int]:
-    """Write a table of events, whose rows stand once already; return the rows of each part."""
+    """Write a table of events, whose rows are unique already; return the number of rows of each part."""
     table = dataset.table(name)
     with _Files(folder, name, table.schema, assignment) as files:
         for batch in table.reader():
@@ -108,7 +108,7 @@ def _write(dataset: Dataset, name: str, folder: Path, assignment: Assignment) ->
 def _write_latest(dataset: Dataset, name: str, folder: Path, assignment: Assignment) -> list[int]:
     """Write a table of records as last seen: which row is the latest is decided in each part."""
     schema = dataset.table(name).schema
-    # What names no conversation is decided once, for all parts.
+    # Rows without a conversation are decided once, for all parts.
     deciding = assignment if CONVERSATION in schema.names else Assignment(1)
     several = isinstance(dataset, Applications)
     applications = dataset.applications if isinstance(dataset, Applications) else {"": dataset}
@@ -139,7 +139,7 @@ def _write_latest(dataset: Dataset, name: str, folder: Path, assignment: Assignm
 
 
 def _latest(name: str, rows: pa.Table, *, several: bool) -> pa.Table:
-    """The latest row of each key; the runs of several applications have nothing to do with each other."""
+    """The latest row of each key; the runs of different applications are independent."""
     if not several:
         return latest_rows(TABLES[name], rows, rows[_RUN].to_numpy())
     own = [rows.filter(pc.equal(rows[APPLICATION], each)) for each in pc.unique(rows[APPLICATION])]
@@ -179,7 +179,7 @@ class _Files:
             self._flush()
 
     def finish(self) -> list[int]:
-        """Write what is left, and return how many rows each part has."""
+        """Write the remaining rows, and return the number of rows of each part."""
         self._flush()
         self._open.close()
         return [int(count) for count in self._rows]

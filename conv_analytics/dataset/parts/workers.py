@@ -24,12 +24,12 @@ _END_S = 5.0
 
 
 def in_processes(func: Callable[[Any], T], parts: Sequence[Any], processes: int) -> list[T]:
-    """What a function returns for each part, in processes of this machine.
+    """The result of a function for each part, in processes of this machine.
 
     Raises
     ------
     ConfigError
-        If other processes cannot get the function.
+        If the function cannot be sent to other processes.
     DatasetError
         If a process has ended in the middle of its work.
     """
@@ -45,7 +45,7 @@ def in_processes(func: Callable[[Any], T], parts: Sequence[Any], processes: int)
         try:
             return None if failed.is_set() else worker.work(part)
         except BaseException:
-            # What would come after it is of no use.
+            # Later results would not be used.
             failed.set()
             raise
         finally:
@@ -62,7 +62,7 @@ def in_processes(func: Callable[[Any], T], parts: Sequence[Any], processes: int)
 
 
 def by_dask(func: Callable[[Any], T], parts: Sequence[Any], client: Any) -> list[T]:
-    """What a function returns for each part, on the workers of a client or cluster of Dask.
+    """The result of a function for each part, on the workers of a client or cluster of Dask.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def by_dask(func: Callable[[Any], T], parts: Sequence[Any], client: Any) -> list
 
 
 def pickled(func: Callable[..., Any]) -> bytes:
-    """A function as another process gets it; one of a notebook's cell, with all that it refers to."""
+    """A function pickled for another process; one from a notebook cell, with everything that it refers to."""
     try:
         import cloudpickle  # noqa: PLC0415  an extra
     except ModuleNotFoundError:
@@ -154,7 +154,7 @@ class _Worker:
                 if stream is not None:
                     stream.close()
             except OSError:
-                # What was still in the buffer reaches nobody.
+                # The rest of the buffer has no reader any more.
                 continue
         self._process.wait()
 

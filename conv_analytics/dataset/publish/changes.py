@@ -29,7 +29,7 @@ from conv_analytics.tables.events import EVENTS
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What is kept of an event that came both ways.
+#: The columns for events that came both ways.
 _TWICE = pa.schema([EVENT_SOURCES.schema.field(name).remove_metadata() for name in (*EVENT_KEY, "differs")])
 
 
@@ -37,18 +37,18 @@ class Action(StrEnum):
     """How rows are written to a Delta table."""
 
     APPEND = "append"
-    """New rows, beside what is there."""
+    """New rows, added to the existing ones."""
     MERGE = "merge"
     """Rows that take the place of those with the same key."""
     CORRECT = "correct"
-    """New rows, and corrections of events that have come from a list and from a webhook or a file now."""
+    """New rows, and corrections of events that have now come both from a list and from a webhook or a file."""
     REPLACE = "replace"
-    """All rows of the application, in place of those that are there."""
+    """All rows of the application, in place of the existing ones."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one commit changes in one table."""
+    """The change of one table by one commit."""
 
     table: Table
     action: Action
@@ -63,7 +63,7 @@ class Change:
 
 
 class Source:
-    """The commits of one application's dataset, and what each changes.
+    """The commits of one application's dataset, and the changes of each.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ class Source:
         return commit.report.get("command") == "compact" and all(each["number"] <= published for each in carried)
 
     def changes(self, commit: Commit) -> Iterator[Change]:
-        """What a commit changes, table by table."""
+        """The changes of a commit, table by table."""
         if commit.report.get(CARRIED):
-            # Its files have the rows of many commits: nothing says which are new.
+            # Its files have the rows of many commits, and do not show which are new.
             yield from self.everything(commit)
             return
         both_sources = self._events_of_both_sources(commit)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
-#: What a store says when no repetition changes anything.
+#: Messages of a store about errors that no retry can fix.
 _REFUSED = re.compile(r"status(?: code)?:? 40[13]|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|NoSuchBucket")
 
 
@@ -38,7 +38,7 @@ class DeltaCopy:
     Parameters
     ----------
     target
-        Where the tables are.
+        Location of the tables.
     schema
         The table.
     application_id
@@ -53,7 +53,7 @@ class DeltaCopy:
         self._commit_id, self._run_id = (f"conv_analytics:{application_id}:{what}" for what in ("commit", "run"))
 
     def position(self) -> Position | None:
-        """Its position; None if it has nothing of the application.
+        """The position of the table; None if it has nothing of the application.
 
         Raises
         ------
@@ -67,13 +67,13 @@ class DeltaCopy:
     def write(self, position: Position, rows: Transaction) -> int | None:
         """Write the rows of a commit; return the version of the table, or None if it has them already.
 
-        When an answer is lost, or another writer was faster, the table is asked which transactions it has before
-        anything is repeated.
+        When an answer is lost, or another writer was faster, the transactions of the table are read before anything is
+        repeated.
 
         Raises
         ------
         PublishIncomplete
-            If that does not succeed; the table is as it was, or has the transaction: the next call asks it.
+            If that fails; the table is unchanged, or has the transaction: the next call checks.
         """
         tried = False
 
@@ -110,7 +110,7 @@ class DeltaCopy:
         )
 
     def _open(self) -> DeltaTable | None:
-        """The Delta table as it is now; None if there is none."""
+        """The current Delta table; None if there is none."""
         from deltalake import DeltaTable  # noqa: PLC0415  an extra
         from deltalake.exceptions import TableNotFoundError  # noqa: PLC0415
 
@@ -142,7 +142,7 @@ class DeltaCopy:
                 raise_if_key_not_exists=False,
             )
         except (DeltaError, OSError):
-            # Another writer was faster, or this one was, and did not hear of it.
+            # Another writer was faster, or this one succeeded, and the answer was lost.
             if (table := self._open()) is None:
                 raise
             return table
@@ -171,7 +171,7 @@ class DeltaCopy:
             table.alter.add_columns(lacking)
 
     def _with_retries(self, call: Callable[[], T]) -> T:
-        """The result of a call, repeated while a store does not answer or other writers are faster."""
+        """The result of a call, retried while a store does not answer or other writers are faster."""
         from deltalake import exceptions  # noqa: PLC0415  an extra
 
         end, wait_s = time.monotonic() + bucket.PATIENCE_S, _FIRST_WAIT_S
@@ -181,12 +181,12 @@ class DeltaCopy:
             except (exceptions.SchemaMismatchError, exceptions.DeltaProtocolError) as error:
                 raise PublishIncomplete(self._uri, str(error)) from error
             except (exceptions.DeltaError, OSError) as error:
-                # On a disk, only other writers are worth another try.
+                # On a disk, only conflicts with other writers are worth a retry.
                 passing = self._target.in_bucket or isinstance(error, exceptions.CommitFailedError)
                 if not passing or _REFUSED.search(str(error)) or time.monotonic() + wait_s > end:
                     raise PublishIncomplete(self._uri, str(error)) from error
             except BaseException as error:
-                # A panic of the library is none of Python's usual errors; it came of a broken connection so far.
+                # A panic of the library is not an `Exception`; so far it has come from broken connections.
                 if type(error).__name__ != "PanicException":
                     raise
                 if time.monotonic() + wait_s > end:

@@ -30,9 +30,9 @@ from conv_analytics.tables.kinds import INSTANT
 
 #: The column with the application, the first partition of every table.
 APPLICATION = PREFIX.removesuffix("=")
-#: The table that has a row per commit which is in all tables.
+#: The table with a row per commit that is in all tables.
 PUBLISHED = "commits"
-#: Properties of a Delta table by which it is known as one of this package.
+#: Properties that identify a Delta table as one of this package.
 NAME_PROPERTY, KEY_PROPERTY = "conv_analytics.table", "conv_analytics.key"
 
 _APPLICATION_FIELD = pa.field(APPLICATION, pa.string(), metadata={"doc": "Application that the row belongs to."})
@@ -49,7 +49,7 @@ class DeltaSchema:
     key: tuple[str, ...]
     partitions: tuple[str, ...]
     indexed: tuple[str, ...]
-    """Columns of which the log keeps the least and the greatest value per file: none with texts of people."""
+    """Columns whose minimum and maximum per file are in the log: none with texts of people."""
 
     @property
     def configuration(self) -> Mapping[str, str]:
@@ -58,14 +58,14 @@ class DeltaSchema:
             NAME_PROPERTY: self.name,
             KEY_PROPERTY: json.dumps([APPLICATION, *self.key]),
             "delta.dataSkippingStatsColumns": ",".join(self.indexed),
-            # Whoever opens a table reads the log since the last checkpoint, file by file.
+            # Opening a table reads the log since the last checkpoint, file by file.
             "delta.checkpointInterval": "10",
         }
 
 
 @cache
 def delta_schema(table: Table) -> DeltaSchema:
-    """The Delta table of a table."""
+    """The Delta schema of a table."""
     fields = [_field(column) for column in table.schema]
     # Of records as last seen, a later run moves the row to another day.
     partitions = (APPLICATION,) if table.latest is not None else (APPLICATION, DATE)
@@ -75,7 +75,7 @@ def delta_schema(table: Table) -> DeltaSchema:
 
 
 def published_schema() -> DeltaSchema:
-    """The Delta table of commits."""
+    """The Delta schema of the table of commits."""
     docs = {
         "commit": (pa.int64(), "Number of the commit."),
         "run": (pa.string(), "Id of the run that made it."),

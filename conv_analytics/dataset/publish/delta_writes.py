@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from deltalake import CommitProperties, DeltaTable, WriterProperties
 
-#: What a row of a correction is: a new one, or an event whose rows of a webhook or a file are confirmed or replaced.
+#: The kind of a row in a correction: a new one, or an event whose rows from a webhook or a file are confirmed or
+#: replaced.
 _KIND, _NEW, _SAME, _DIFFERS = "conv_analytics_kind", "new", "same", "differs"
 #: Rows of a row group: a writer keeps one in memory for each day that it writes.
 _ROWS = 2**17
@@ -40,9 +41,9 @@ class Transaction:
     days: Sequence[date] = ()
     """For a correction: the days of their rows."""
     sent: int = 0
-    """Rows that were given to the Delta client."""
+    """Rows passed to the Delta client so far."""
     failed: Exception | None = None
-    """Why the dataset could not be read: the Delta client passes on the text alone."""
+    """The error of reading the dataset: the Delta client passes on only its text."""
 
     def write(self, table: DeltaTable, properties: CommitProperties) -> None:
         """Commit the rows to a Delta table."""
@@ -60,13 +61,13 @@ class Transaction:
             raise
 
     def reader(self) -> pa.RecordBatchReader:
-        """The same as a stream."""
+        """The rows in the types of Delta, as a stream."""
         batches = (batch for part in self.parts() for batch in part.to_batches())
         return pa.RecordBatchReader.from_batches(self.schema.schema, batches)
 
     @property
     def of_application(self) -> str:
-        """The condition for rows of the application: other writers' partitions are not looked at."""
+        """The condition for rows of the application: other writers' partitions are not read."""
         return f"{APPLICATION} = {text_literal(self.application_id)}"
 
 

@@ -25,9 +25,9 @@ from conv_analytics.tables import TABLES
 if TYPE_CHECKING:
     from conv_analytics.dataset.handover.handover import HandOver
 
-#: Told of each table of a commit, when it is written.
+#: Called with each table of a commit when it is written.
 OnTable = Callable[[PublishedTable], None]
-#: Delta tables that are opened at a time: each takes a few requests.
+#: Delta tables opened at a time: each takes a few requests.
 _AT_ONCE = 8
 
 
@@ -77,7 +77,7 @@ class _Step(NamedTuple):
 
     commit: Commit
     contained: Sequence[Commit]
-    """The commits whose rows are in the tables afterwards, and were not before."""
+    """The commits whose rows the step adds to the tables."""
     changes: Callable[[], Iterable[Change]]
 
     @property
@@ -150,7 +150,7 @@ class _Publication:
         Raises
         ------
         ConfigError
-            If one has a commit that is none of the dataset.
+            If one has a commit that is not in the dataset.
         """
         with ThreadPoolExecutor(_AT_ONCE if self._target.in_bucket else 1) as pool:
             positions = dict(zip(self._copies, pool.map(DeltaCopy.position, self._copies.values()), strict=True))

@@ -49,7 +49,7 @@ class Published:
 
     @property
     def commits(self) -> int:
-        """How many commits were published."""
+        """Number of commits that were published."""
         return len({(each.application_id, each.commit) for each in self.tables})
 
     def to_frame(self) -> pd.DataFrame:
@@ -60,7 +60,7 @@ class Published:
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """The transactions as JSON values."""
         tables = [asdict(each) for each in self.tables]
         return {"target": self.target, "dry_run": self.dry_run, "commits": self.commits, "tables": tables}
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 PREFIX = "delta://"
 _EXAMPLES = "delta://lake, delta:///data/lake or delta://s3://BUCKET/PATH"
-#: Tried with deltalake 1.6.6: its tables cannot be read again, or it panics.
+#: With deltalake 1.6.6, tables under such a path cannot be read again, or it panics.
 _NOT_TAKEN = re.compile(r"[\[\]|^%\\]")
-#: Requests that are not answered are repeated so often by the client, each after so long. What comes after that is
-#: decided by whoever asks the table which transactions it has.
+#: How often the client retries requests without an answer, and after how long. After that, reading the transactions of
+#: the table shows whether a request succeeded.
 _RETRIES, _TIMEOUT = "3", "300s"
 
 
@@ -41,7 +41,7 @@ class Target:
         return isinstance(self.place, Address)
 
     def uri(self, table: str) -> str:
-        """Where one Delta table is."""
+        """The URI of one Delta table."""
         if isinstance(self.place, Address):
             return f"{self.place}/{table}"
         return str(self.place.absolute() / table)
@@ -56,7 +56,7 @@ class Target:
             options["allow_http"] = "true"
         endpoint = self.place.endpoint
         if self.place.scheme == "s3":
-            # A transaction is a new object of the log: created by one writer, whoever else tries.
+            # A transaction is a new object of the log: only one writer can create it.
             options["aws_conditional_put"] = "etag"
             return options | ({"aws_endpoint_url": endpoint} if endpoint else {})
         return options | ({"azure_storage_endpoint": endpoint} if endpoint else {})
@@ -97,7 +97,7 @@ class Target:
 
 
 def parse_target(text: str) -> Target:
-    """The place that a text names.
+    """Parse the location of Delta tables.
 
     Raises
     ------

@@ -17,7 +17,7 @@ class RecordedApplication(NamedTuple):
 
     id: str | None
     host: str | None
-    """None where all that came was live or from files."""
+    """None if everything was live or from files."""
 
 
 def recorded_application(root: Path) -> RecordedApplication:
@@ -26,7 +26,7 @@ def recorded_application(root: Path) -> RecordedApplication:
 
 
 def application_of_runs(history: Iterable[Commit]) -> RecordedApplication:
-    """The same from the commits of a folder, oldest first."""
+    """The application according to the commits of a folder, oldest first."""
     named: dict[str, str] = {}
     for commit in with_carried(history):
         recorded: Mapping[str, Any] = commit.report.get("application") or {}
@@ -44,7 +44,7 @@ def is_other(application_id: str | None, recorded: str | None) -> bool:
 
 
 def require_one_application(root: Path, application_ids: Collection[str]) -> None:
-    """Raise `ConfigError` if a listener would take in events that do not belong to its folder."""
+    """Raise `ConfigError` if a listener would store events that do not belong to its folder."""
     if len({each.lower() for each in application_ids}) > 1:
         raise ConfigError(
             f"A folder belongs to one application, and {len(application_ids)} are named. Start a listener for each,"

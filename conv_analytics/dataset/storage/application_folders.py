@@ -1,4 +1,4 @@
-"""A root with the exports of several applications: ``root/application_id=<id>/``, each a dataset folder of its own.
+"""A root with the exports of several applications: ``root/application_id=<id>/``, each a separate dataset folder.
 
 In a bucket, each application is a dataset below the path of the root, and its work folder is in that of the root.
 """
@@ -12,7 +12,7 @@ from conv_analytics.dataset.store.bucket import StoreError
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import DatasetError
 
-#: How the folder of an application begins, as Hive partitions do: engines that read them have the column at once.
+#: Prefix of the folder of an application, as of Hive partitions: engines that read them get the column.
 PREFIX = "application_id="
 
 

@@ -17,9 +17,9 @@ from conv_analytics.errors import DatasetError
 if TYPE_CHECKING:
     from conv_analytics.dataset.store.bucket import BucketStore
 
-#: Which state of the records the work folder of a bucket has copies of.
+#: File that says which state of the records the work folder of a bucket has copies of.
 _COPIED = ".copied.json"
-#: Requests at a time, and what one may hold in memory for another to run beside it. [B]
+#: Requests at a time, and the size of a file up to which others are uploaded in parallel. [B]
 _AT_ONCE, _SMALL = 8, 8 * 2**20
 
 
@@ -30,7 +30,7 @@ class Backend(Protocol):
         """Raise `DestinationError` if two writers could take the same number."""
 
     def publish(self, files: Mapping[str, Path]) -> None:
-        """Put finished files under their names; existing ones stay, so that it can be repeated."""
+        """Put finished files under their names; existing ones stay, so that a call can be repeated."""
 
     def create_record(self, prepared: Path, name: str) -> None:
         """Create a record of the log; raise `FileExistsError` if its name is taken."""
@@ -42,7 +42,7 @@ class Backend(Protocol):
         """The names of the files below a folder, relative to the dataset, in order."""
 
     def refresh(self) -> None:
-        """Have the records of the log in the folder."""
+        """Bring the folder's records of the log up to date."""
 
 
 class FolderBackend:
@@ -52,7 +52,7 @@ class FolderBackend:
         self._layout = layout
 
     def require_create_once(self) -> None:
-        """Do nothing: the lock keeps others away, and links are created once."""
+        """Do nothing: the lock keeps other writers out, and links are created once."""
 
     def publish(self, files: Mapping[str, Path]) -> None:
         """Move the files to their places."""
@@ -88,7 +88,7 @@ class BucketBackend:
         self._copied = layout.commits / _COPIED
 
     def require_create_once(self) -> None:
-        """Try it, once per work folder."""
+        """Test the store, once per work folder."""
         tried = self._layout.work / TRIED
         if not tried.exists():
             require_create_once(self._store)

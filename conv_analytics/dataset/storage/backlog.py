@@ -41,7 +41,7 @@ def backlog(layout: Layout, commits: Iterable[Commit]) -> Backlog:
         start = offsets.get(segment.name, 0)
         for end, record in inbox.read(segment, start):
             if isinstance(record, Damage):
-                # What a listener that died had not written to its end, it had not answered.
+                # A listener that died had not answered a request that it had not fully written.
                 damaged += [] if record.torn else [str(record)]
             else:
                 receipts, size = receipts + 1, size + end - start

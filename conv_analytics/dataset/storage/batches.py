@@ -12,7 +12,7 @@ from conv_analytics.errors import CorruptFile
 
 
 def read_batches(path: StoredFile, columns: Collection[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Some columns of a file, in batches of at most this number of rows, in the order asked for.
+    """Some columns of a file, in batches of at most this number of rows, in the given order.
 
     Raises
     ------

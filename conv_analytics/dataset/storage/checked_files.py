@@ -21,7 +21,7 @@ from conv_analytics.errors import CorruptFile
 
 T = TypeVar("T")
 
-#: Files of a bucket that are read at a time.
+#: Files of a bucket read at a time.
 _AT_ONCE = 8
 
 
@@ -41,7 +41,7 @@ class CheckedFiles:
         self._checked: dict[File, DatasetFile] = {}
 
     def checked(self, file: File) -> DatasetFile:
-        """A file in the form that a view takes. It is checked only once: a dataset answers many questions.
+        """A file in the form that a view takes. It is checked only once, because a dataset serves many queries.
 
         Raises
         ------

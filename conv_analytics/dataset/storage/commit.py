@@ -1,7 +1,7 @@
 """The commit log: one numbered JSON record per run, written last, never changed.
 
 A dataset is the sum of its commits: a file that no commit names is not part of it. A commit is created under the next
-free number in one step that fails if the number is taken, so two runs can never both believe that they were next.
+free number in one step that fails if the number is taken, so no two runs can take the same number.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from conv_analytics.log import LOGGER, Entry
 #: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
 #: decimals in the files; 5: with the source of events; 6: with `Commit.removed`. Older ones are read as before.
 FORMAT = 6
-#: A folder with a run every second would take longer to get there than numbers are good for.
+#: A folder with a run every second would reach this number after 30,000 years.
 _LARGEST = 10**12
 
 
@@ -57,7 +57,7 @@ class Commit:
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
     watermarks: Mapping[str, Count] = field(default_factory=dict)
-    """The highest event id in hand, for each conversation that this run read further."""
+    """The highest event id stored, for each conversation that this run read further."""
     settled: Mapping[str, str] = field(default_factory=dict)
     """For each conversation that this run read to its end: see `storage.watermarks.Watermark.settled`."""
     unfinished: Mapping[str, Unfinished] = field(default_factory=dict)
@@ -180,7 +180,7 @@ def prepare(layout: Layout, commit: Commit, text: str | None = None) -> Path:
     `text` is that of the record, where another version may have written it.
     """
     path = layout.staging(commit.run) / PREPARED
-    # A half-written promise would be in the way of every later run.
+    # A half-written promise would block every later run.
     durable.write_atomically(path, commit.to_json() if text is None else text, part=path.with_suffix(".part"))
     durable.sync_folder(path.parent)
     return path
@@ -193,15 +193,15 @@ def promised(staging: Path) -> Path | None:
 
 
 class OvertakenError(Exception):
-    """Another run took the number of a commit, because no lock kept it away."""
+    """Another run took the number of a commit, because no lock kept it out."""
 
 
 def recover(layout: Layout) -> None:
     """Finish or remove what killed runs left in the work folder.
 
-    When another run took the number of a promised commit, because the file system's lock kept nobody away or the log
-    comes from an older copy of the folder, the promise is dropped with its files: what it read is requested again, and
-    nothing is there twice.
+    When another run took the number of a promised commit, because the file system's lock was ineffective or the log
+    comes from an older copy of the folder, the promise is dropped with its files: its data is requested again, and
+    nothing is stored twice.
     """
     backend_of(layout).refresh()
     for staging in layout.runs():
@@ -214,7 +214,7 @@ def recover(layout: Layout) -> None:
             elif layout.bucket is None or layout.commit(commit.number).exists():
                 drop(layout, commit)
             else:
-                # Records that were there are gone: nothing says that nobody will need its files.
+                # Records have disappeared: its files may still be needed.
                 LOGGER.warning(Entry("left", {"run": commit.run, "commit": commit.number}))
         shutil.rmtree(staging, ignore_errors=True)
 

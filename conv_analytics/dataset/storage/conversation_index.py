@@ -1,8 +1,8 @@
 """An index of conversations: the days and commits with rows of each, in a cached file.
 
-The ids of conversations are drawn at random: the smallest and the largest of a file say nothing, and a filter on the
-ids reads those of all files. The hashes of all ids, sorted, with the numbers of their places take some 10 bytes each,
-and a look at one of them reads one row group. A hash that two ids share costs a file that is read in vain.
+The ids of conversations are random: the minimum and maximum of a file say nothing, and a filter on the ids reads those
+of all files. The hashes of all ids, sorted, with the numbers of their places take some 10 bytes each, and a look-up of
+one of them reads one row group. If two ids share a hash, a file is read in vain.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from conv_analytics.dataset.storage.views import literal, text_literal
 from conv_analytics.dataset.store.stored_object import StoredFile
 
 KIND = "conversations"
-#: Hashes of a row group: as few as a look has to read, as many as the statistics of all groups stay small.
+#: Hashes of a row group: few, as each look-up reads one group, but enough to keep the statistics of all groups small.
 _ROW_GROUP = 20_000
-#: Memory of DuckDB while an export or `compact` keeps the numbers.
+#: Memory of DuckDB while an export or `compact` builds the index.
 _MEMORY = "80MB"
 _FILE = "conv_analytics_file"
 
@@ -39,7 +39,7 @@ def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conver
     connection
         A DuckDB connection.
     cache
-        Where the numbers are kept; they are found out when they are not there.
+        Where the numbers are cached; missing ones are computed.
     conversation_id
         The conversation.
     """
@@ -53,7 +53,7 @@ def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conver
 def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | None:
     """The index file for all conversations; only files of new commits are read to update it.
 
-    None where nothing can be kept; see `numbers_of_places`.
+    None if nothing can be cached; see `numbers_of_places`.
     """
     for entry in cache.entries(KIND):
         return entry.path
@@ -64,14 +64,14 @@ def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | No
 
 
 def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
-    """Build the index in advance, with a connection of its own; see `numbers_of_places`.
+    """Build the index in advance, with a separate connection; see `numbers_of_places`.
 
     Parameters
     ----------
     files
         As there.
     cache
-        Gives the cache for versions of an engine.
+        Returns the cache for versions of an engine.
     """
     import duckdb  # noqa: PLC0415  slow to import
 
@@ -80,7 +80,7 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
         connection.execute(f"set temp_directory = {text_literal(spill)}")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set threads = 1")
-        # It would be printed by scripts that are given with ``python -c``, too.
+        # Scripts run with ``python -c`` would print it, too.
         connection.execute("set enable_progress_bar = false")
         keep_places(files, connection, cache(f"duckdb {duckdb.__version__}"))
 
@@ -90,7 +90,7 @@ def _write(files: Sequence[tuple[StoredFile, int]], before: Path | None, connect
     if files:
         listed = ", ".join(f"({text_literal(str(file))}, {number})" for file, number in files)
         read = ", ".join(text_literal(literal(str(file))) for file, _ in files)
-        parts.append(  # Paths are the dataset's own, quoted; nothing of the data goes into the statement.
+        parts.append(  # Paths are the dataset's own, quoted; no data goes into the statement.
             f"select distinct hash(conversation_id) as conversation, place::uinteger as place "  # noqa: S608
             f"from read_parquet([{read}], hive_partitioning = false, filename = '{_FILE}') "
             f"join (values {listed}) as places(file, place) on file = {_FILE} where conversation_id is not null"

@@ -1,4 +1,4 @@
-"""Frames of files that are only ever appended to: a key and a payload, behind their sizes and a checksum.
+"""Frames of files that are only ever appended to: a key and a payload, after their sizes and a checksum.
 
 A process that is killed, or a machine that loses power, leaves whole frames and at most one torn one at the end.
 """
@@ -10,7 +10,7 @@ import struct
 import zlib
 from typing import BinaryIO, NamedTuple
 
-#: Sizes of the key and of the payload, a number of the file's own, and a checksum of these and of what follows.
+#: Sizes of the key and of the payload, a number for the file's use, and a checksum of these and of what follows.
 HEAD = struct.Struct("<IIII")
 _SIZES = struct.Struct("<III")
 
@@ -21,19 +21,19 @@ class Frame(NamedTuple):
     key: bytes
     payload: bytes
     number: int = 0
-    """Whatever the file keeps of each frame beside them, below 2^32."""
+    """A number that the file stores with each frame, below 2^32."""
 
 
 def encode(frame: Frame, seed: int = 0) -> bytes:
-    """A frame as it is written.
+    """The bytes of a frame.
 
     Parameters
     ----------
     frame
-        What it holds.
+        Its content.
     seed
-        Where the checksum starts: with a number that is the file's own, nobody who does not know it can put bytes
-        into a payload that pass for a frame.
+        Where the checksum starts: with a number known only to the file, nobody else can put bytes into a payload that
+        pass for a frame.
     """
     key, payload, number = frame
     sizes = _SIZES.pack(len(key), len(payload), number)
@@ -42,16 +42,16 @@ def encode(frame: Frame, seed: int = 0) -> bytes:
 
 
 def read(file: BinaryIO, end: int, seed: int = 0) -> Frame | None:
-    """The frame at the file's position; None at the end, or where there is no whole one.
+    """The frame at the file's position; None at the end, or if there is no whole one.
 
     Parameters
     ----------
     file
-        The file; when there is a frame, its position is behind it afterwards.
+        The file; its position is after the frame, if there is one.
     end
-        Where the file ends: no more than that is read, whatever a damaged size says. [B]
+        Where the file ends: nothing beyond is read, whatever a damaged size says. [B]
     seed
-        That with which the frame was encoded.
+        The seed with which the frame was encoded.
     """
     head = file.read(HEAD.size)
     if len(head) < HEAD.size:
@@ -68,8 +68,8 @@ def read(file: BinaryIO, end: int, seed: int = 0) -> Frame | None:
 
 
 def write_all(handle: int, content: bytes) -> None:
-    """Write bytes at the position of an open file, however many calls that takes."""
-    # One call mostly: killed at any instant, a process leaves whole frames or a torn one at the end.
+    """Write bytes at the position of an open file, in as many calls as needed."""
+    # Usually one call: killed at any instant, a process leaves whole frames or a torn one at the end.
     written = os.write(handle, content)
     while written < len(content):
         written += os.write(handle, content[written:])

@@ -44,7 +44,7 @@ def with_carried(commits: Iterable[Commit]) -> Iterator[Commit]:
 
 
 def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
-    """What a compacted dataset carries over from the commits of its source folder."""
+    """The values that a compacted dataset carries over from the commits of its source folder."""
     result = []
     for commit in with_carried(commits):
         report = {name: value for name, value in commit.report.items() if name != CARRIED}

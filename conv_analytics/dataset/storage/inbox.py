@@ -1,10 +1,10 @@
 """The inbox of a dataset folder: live events on their way into the tables.
 
-A listener appends what it receives to a segment of its own, and answers when that is on the disk. A run folds the
-segments in: it reads them from where the last run stopped, active ones too, and removes those that are sealed and read
-to their end. A segment is sealed when its writer closed it, or died.
+A listener appends received events to its own segment, and answers when they are on the disk. A run folds the segments
+in: it reads them from where the last run stopped, active ones too, and removes those that are sealed and read to their
+end. A segment is sealed when its writer closed it, or died.
 
-Nothing is ever appended behind a failed write, so an offset that a run has reached stays true: the next record goes to
+Nothing is ever appended after a failed write, so an offset that a run has reached stays valid: the next record goes to
 a new segment.
 """
 
@@ -46,7 +46,7 @@ class Segment(NamedTuple):
     """Unique for all time."""
     path: Path
     size: int
-    """When it was listed. [B]"""
+    """Its size when it was listed. [B]"""
     sealed: bool
     """Whether nothing will be appended."""
 
@@ -115,13 +115,13 @@ def header(segment: Segment) -> Header | None:
 def read(segment: Segment, offset: int = 0) -> Iterator[tuple[int, Receipt | Damage]]:
     """The records of a segment, each with the offset where it ends, up to the last whole one.
 
-    Of an active segment an unfinished record at the end is not there yet. Of a sealed one it is damage, so that
-    whoever reads on always comes to the size of a sealed segment, or finds nothing more.
+    Of an active segment an unfinished record at the end is not there yet. Of a sealed one it is damage, so that a
+    reader always reaches the size of a sealed segment, or finds nothing more.
 
     Parameters
     ----------
     segment
-        As it was listed: what was appended since then is left out.
+        As listed: records appended since then are left out.
     offset
         Where the last reading ended. [B]
 
@@ -179,7 +179,7 @@ def _is_cut(file: BinaryIO, start: int, end: int) -> bool:
     head, key = file.read(frames.HEAD.size), file.read(len(MAGIC))
     if len(head) < frames.HEAD.size:
         return True
-    # What does not begin as a frame is none that was cut, whatever its sizes say.
+    # Bytes that do not begin as a frame are not a truncated frame, whatever their sizes say.
     return MAGIC.startswith(key) and start + frames.HEAD.size + sum(frames.HEAD.unpack(head)[:2]) > end
 
 
@@ -206,7 +206,7 @@ def _is_sealed(path: Path) -> bool:
     except Timeout:
         return False
     except OSError:
-        # Another user's listener, or a folder that may only be read: nobody knows, so nothing is removed.
+        # Another user's listener, or a read-only folder: its state is unknown, so nothing is removed.
         return False
     release(lock)
     return True

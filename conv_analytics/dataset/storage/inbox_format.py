@@ -19,7 +19,7 @@ from conv_analytics.instants import from_micros, micros
 
 FORMAT = 1
 SUFFIX, _LOCK = ".segment", ".lock"
-#: A segment of which not everything could be read.
+#: The suffix of a segment that could not be read completely.
 DAMAGED = ".damaged"
 NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 #: The prefix of the keys of frames, by which the next whole frame after damage is found.
@@ -44,12 +44,12 @@ class Receipt(NamedTuple):
     method: str
     """``POST`` or ``GET``."""
     query: str
-    """The parameters of a GET, percent-encoded as they came; empty for a POST, and when they are masked: then the body
+    """The parameters of a GET, percent-encoded as received; empty for a POST, and when they are masked: then the body
     holds them."""
     content_type: str
     """Empty when there was none."""
     body: bytes
-    """As it came, or masked."""
+    """As received, or masked."""
 
 
 class Header(msgspec.Struct, frozen=True):

@@ -33,19 +33,19 @@ from conv_analytics.errors import DestinationError
 #: A segment that is larger, or older, is sealed before the next group.
 LARGEST_SEGMENT, OLDEST_SEGMENT_S = 64 << 20, 600.0
 
-#: Data and size are enough: nobody asks when the file was changed.
+#: Data and size are enough: the time of the last change is not used.
 _sync: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class InboxWriter:
-    """Appends to the inbox of a folder; one writer per process, as many processes as there are listeners.
+    """Appends to the inbox of a folder; one writer per process, any number of processes.
 
     Parameters
     ----------
     layout
-        The folder; it and the inbox are made when they do not exist.
+        The folder; it and the inbox are created when absent.
     mask
-        The settings of the mask that bodies are masked with before they come here.
+        The settings of the mask that bodies are masked with before they are appended.
     largest, oldest_s
         When a segment is sealed, and the next one begun. [B, s]
 
@@ -72,7 +72,7 @@ class InboxWriter:
         layout.check()
         try:
             layout.root.mkdir(parents=True, exist_ok=True)
-            # Events lie there unmasked, for nobody else to read.
+            # Events are stored there unmasked, so nobody else may read it.
             self._folder.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
             durable.sync_folder(layout.root)
         except OSError as error:
@@ -89,7 +89,7 @@ class InboxWriter:
         Raises
         ------
         DestinationError
-            If the disk is full or fails. Nothing of the group is kept then, and the next call may work.
+            If the disk is full or fails. None of the group is stored then, and the next call may succeed.
         """
         if not receipts:
             return 0
@@ -116,7 +116,7 @@ class InboxWriter:
             part.close()
 
     def close(self) -> None:
-        """End writing."""
+        """Seal the segment, and stop writing."""
         self.seal()
 
     def __enter__(self) -> Self:
@@ -140,7 +140,7 @@ class InboxWriter:
             written = self._open.append(receipts)
             if self._open.exists():
                 return written
-            # Somebody deleted it, such as a run on a machine that does not see this one's locks.
+            # It was deleted, for example by a run on a machine that does not see this one's locks.
             self._abandon()
         raise FileNotFoundError(2, "segments vanish while they are written")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def latest_places(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) -> npt.NDArray[np.intp]:
     """The places of the latest row of each key, in their order.
 
-    A later run saw the later state, whatever the clock said.
+    A later run saw the later state, whatever its clock said.
 
     Parameters
     ----------

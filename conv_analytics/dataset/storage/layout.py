@@ -5,11 +5,11 @@
     exports/
       events/date=2026-11-21/000042-1a2b3c4d-0.parquet   finished, immutable files and nothing else
       _commits/000042.json                               what a run added
-      _commits/000042-1a2b3c4d.parquet                   how far it came, when it met many conversations
+      _commits/000042-1a2b3c4d.parquet                   its watermarks, when it met many conversations
       _work/1a2b3c4d/                                    staged files of a run under way; swept by the next
       _work/journal                                      answers that are not committed yet; the next run begins there
-      _quarantine/000042-1a2b3c4d.jsonl                  what could not be read, as it came
-      _cache/                                            what questions keep; safe to delete between questions
+      _quarantine/000042-1a2b3c4d.jsonl                  unreadable records, as received
+      _cache/                                            the cache of questions; safe to delete between them
       _inbox/20261121T093000000000-1a2b3c4d.segment      live events that no run has folded in yet; not to be deleted
 
 When the tables are in a bucket, they, ``_commits`` and ``_quarantine`` are below its path, and the rest is in a work
@@ -17,8 +17,8 @@ folder of this machine: see `conv_analytics.dataset.store.work_folder`.
 
 A plain reader of a table's folder therefore never meets a half-written or foreign file.
 
-Every path that a file of the folder names goes through `Layout.file`, which lets none of them lead out of the folder;
-and nothing in `_work` is deleted but what `Layout.runs` takes for a run of ours.
+Every path named in a file of the folder goes through `Layout.file`, which refuses paths that lead out of the folder;
+and only what `Layout.runs` recognises as a run of ours is deleted in `_work`.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from conv_analytics.tables import TABLES
 COMMITS, WORK, QUARANTINE, INBOX, CACHE = "_commits", "_work", "_quarantine", "_inbox", "_cache"
 #: The files that runs and plans keep in the work folder.
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
-#: Says that the store of a bucket was tried: see `backends.BucketBackend`.
+#: Marks that the store of a bucket was tested: see `backends.BucketBackend`.
 TRIED = "tried"
 _PROBE = ".writable"
 _FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", TRIED, _PROBE})
-#: What records of commits are called.
+#: Names of commit records.
 RECORD = re.compile(r"(\d{6,})\.json")
 _RUN = re.compile(r"[0-9a-f]{8}")
-#: What the staging folder of a run may hold.
+#: Names of files in the staging folder of a run.
 PREPARED, STAGED_QUARANTINE = "commit.json", "quarantine.jsonl"
 _STAGED = frozenset({PREPARED, "commit.part", STAGED_QUARANTINE, COMMITS, *TABLES})
-#: What other things than files are called.
+#: Names for file types other than plain files.
 _KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a folder",
@@ -68,10 +68,10 @@ class Layout:
 
     root: Path
     _inside: set[Path] = field(default_factory=set, repr=False, compare=False)
-    """Folders that are known to lie inside."""
+    """Folders known to be inside the dataset."""
 
     def __post_init__(self) -> None:
-        # `Path` makes "s3:/bucket" of "s3://bucket", which is a fine name for a folder that nobody wants.
+        # `Path` turns "s3://bucket" into "s3:/bucket", a valid name of a folder that nobody wants.
         if is_url(self.root):
             raise ConfigError(f"{parse(self.root)} is a bucket, and a folder is needed: see `open_dataset`.")
 
@@ -129,8 +129,8 @@ class Layout:
         Raises
         ------
         CorruptFile
-            If the name leads out of the folder, by ``..``, as an absolute path or over a link, or if what is there is
-            no plain file: reading a pipe would wait, reading a device would never end.
+            If the name leads out of the folder, by ``..``, as an absolute path or over a link, or if it is not a plain
+            file: reading a pipe would wait, reading a device would never end.
         """
         if self.bucket is None:
             return self.local_file(name)
@@ -147,14 +147,14 @@ class Layout:
         return path
 
     def _parts(self, name: str) -> tuple[str, ...]:
-        """The parts of a name that leads to a place inside."""
+        """The parts of a name that stays inside the dataset."""
         parts = PurePosixPath(name).parts
         if not parts or {"..", "/", "//"} & set(parts) or re.search(r"[\\:\0]", name) or name.endswith("/"):
             raise CorruptFile(repr(name), f"no file of {self.root} is called that")
         return parts
 
     def _is_inside(self, folder: Path) -> bool:
-        """Whether a folder lies in the root: anything but a link, in a folder that does."""
+        """Whether a folder is inside the root, also after links are resolved."""
         if folder == self.root or folder in self._inside:
             return True
         plain = other_kind(folder, plain=stat.S_IFDIR) is None and self._is_inside(folder.parent)
@@ -178,14 +178,14 @@ class Layout:
                 raise DatasetError(f"{path} is {kind}, and has to be a folder of its own. {advice}.")
 
     def prepare(self) -> None:
-        """Make the folders, or raise `DestinationError` with the reason why that fails."""
+        """Create the folders, or raise `DestinationError` with the reason why that fails."""
         if self.root.exists() and not self.root.is_dir():
             raise DestinationError(self.root, "it is a file; name a folder")
         self.check()
         try:
             self._refuse_foreign()
             self.commits.mkdir(parents=True, exist_ok=True)
-            # Answers lie there unmasked, for nobody else to read.
+            # Answers are stored there unmasked, so nobody else may read it.
             self.work.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
             probe = self.work / _PROBE
             probe.write_bytes(b"")

@@ -14,14 +14,14 @@ from conv_analytics.dataset.storage.layout import LOCK, OWNER, Layout
 from conv_analytics.errors import DatasetLocked, DestinationError
 from conv_analytics.instants import utc_text
 
-#: How long a run waits for a short one and for one without a name, and how often it looks. [s]
+#: How long a run waits for a short one and for one without a name, and how often it checks. [s]
 PATIENCE_S, _UNNAMED_S, _LOOK_S = 60.0, 0.5, 0.05
 
 
 class WriterLock:
     """The lock of a dataset folder, from the first staged file to the commit.
 
-    The operating system releases it when the process ends in whatever way, so a killed run blocks nobody.
+    The operating system releases it when the process ends for any reason, so a killed run blocks nobody.
 
     Parameters
     ----------
@@ -33,14 +33,14 @@ class WriterLock:
 
     def __init__(self, layout: Layout, *, short: bool = False) -> None:
         self._short = short
-        # Not of a thread: a run commits in another one than it began in.
+        # Not of a thread: a run may commit in another thread than the one it began in.
         self._lock = FileLock(layout.work / LOCK, timeout=0, thread_local=False)
         self._owner = layout.work / OWNER
         self._root = layout.name
 
     def acquire(self) -> None:
         """Take the lock, or raise `DatasetLocked` naming the owner."""
-        # Who takes the lock writes its name a moment later, and removes it a moment before it lets go.
+        # The owner writes its name just after it takes the lock, and removes it just before it releases it.
         unnamed = time.monotonic() + _UNNAMED_S
         try:
             while True:
@@ -52,7 +52,7 @@ class WriterLock:
                         raise DatasetLocked(self._root, self._describe()) from None
                     time.sleep(_LOOK_S)
         except OSError as error:
-            # Mostly the lock of another user's run, which this one may not open.
+            # Usually the lock of another user's run, which this user may not open.
             reason = (
                 f"the lock in its work folder cannot be taken ({error.strerror or error}); run as its user, or delete"
                 " it when no run is under way"
@@ -72,8 +72,8 @@ class WriterLock:
         self._lock.release()
 
     def holder(self) -> str | None:
-        """Who holds the lock; None when nobody does. Nothing is left behind."""
-        # A run writes its name right after it has taken the lock, and removes it before it lets go.
+        """The holder of the lock; None when it is free. Nothing is left behind."""
+        # A run writes its name right after it has taken the lock, and removes it before it releases it.
         if not self._owner.exists():
             return None
         try:

@@ -17,7 +17,7 @@ from conv_analytics.instants import utc_text
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken_records import BrokenRecord
 
-#: Lists whose records the quarantine keeps, and the tables of what no list of the Conversation API has.
+#: Lists whose records the quarantine keeps, and the tables of records that are in no list of the Conversation API.
 LISTS = frozenset({"conversations", "events", "members", "sessions", "users", "voice_events", "voice_calls"})
 
 #: In the report of a commit: the lines of quarantine files that it resolved, as ranges per file.
@@ -35,7 +35,7 @@ class Line:
     number: int
     """From 1."""
     text: str
-    """The line as it is written."""
+    """The text of the line."""
     list: str
     conversation_id: str | None
     event_id: int | None
@@ -44,7 +44,7 @@ class Line:
     has_row: bool
     """Whether the record has its row, with these cells null."""
     raw: bytes | None
-    """The record; None where only a digest of it was kept."""
+    """The record; None where only a digest of it was stored."""
     run_at: datetime
     """When the run that met the record began. [UTC]"""
 
@@ -79,7 +79,7 @@ def with_run(line: Line) -> str:
 
 
 def ranges(ordered: Iterable[Line]) -> dict[str, list[list[int]]]:
-    """Lines, in their order, as ranges per file, as a report keeps them."""
+    """Lines, in their order, as ranges per file, the form that a report stores."""
     result: dict[str, list[list[int]]] = {}
     for line in ordered:
         spans = result.setdefault(line.file, [])

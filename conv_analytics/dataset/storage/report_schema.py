@@ -1,7 +1,7 @@
 """The types of the values that are read back from the reports in commits.
 
 A report is written for people and other programs, and may hold anything; but the fields that a later run, `status` or
-`verify` looks at must have the types that they were written with, or the commit is damaged.
+`verify` reads must have the types with which they were written, or the commit is damaged.
 """
 
 from __future__ import annotations

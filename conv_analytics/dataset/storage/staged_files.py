@@ -26,16 +26,17 @@ from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
 BUFFER_BYTES = 16 * 2**20
-#: Of these, what small tables leave for the next time: a row group costs as much for ten rows as for thousands. [B]
+#: Of this, the size that small tables may keep for the next flush: a row group costs as much for ten rows as for
+#: thousands. [B]
 KEPT_BYTES = 4 * 2**20
-#: Files that are checked and synced to the disk at a time: the disk syncs several in the time of one.
+#: Files checked and synced to the disk at a time: the disk syncs several in the time of one.
 _SYNCS = 8
 #: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
 FILE_BYTES = 128 * 2**20
-#: So is a file with this many row groups: until it is closed, Parquet keeps their metadata in memory, some 300 kB per
+#: A file with this many row groups is closed, too: until then, Parquet keeps their metadata in memory, some 300 kB per
 #: row group of all tables.
 ROW_GROUPS = 16
-#: Files that are kept open at once: a run may touch many days.
+#: Files kept open at once: a run may touch many days.
 OPEN_FILES = 24
 
 
@@ -50,7 +51,7 @@ class Staged(Protocol):
         """Finish every file and check it; `in_time` is called now and then, and what it raises ends the work."""
 
     def drop(self) -> None:
-        """Write no more; the files are of no use."""
+        """Write no more; the files are not used."""
 
 
 @dataclass
@@ -77,7 +78,7 @@ class StagedFiles:
     layout
         The dataset folder.
     number
-        The number that the run's commit takes.
+        The number of the run's commit.
     run
         The run's name.
     day
@@ -94,7 +95,7 @@ class StagedFiles:
         self._parts: dict[tuple[str, date], _Part] = {}
         self._finished: list[_Part] = []
         self._buffered = 0
-        # Encoding and compressing run beside the conversion of the next rows; neither needs the interpreter.
+        # Encoding and compressing run in parallel with the conversion of the next rows; neither needs the interpreter.
         self._thread = ThreadPoolExecutor(1, "conv_analytics parquet")
         self._writing: Future[None] | None = None
         self._quarantine = self._staging / STAGED_QUARANTINE
@@ -158,7 +159,7 @@ class StagedFiles:
         return files
 
     def drop(self) -> None:
-        """Write no more; the files are of no use."""
+        """Write no more; the files are not used."""
         self._thread.shutdown(wait=True)
         for part in self._parts.values():
             if part.writer is not None:
@@ -191,7 +192,7 @@ class StagedFiles:
     def _close_idle(self) -> None:
         """Close files that have become large and, when many are open, those of days that got no rows lately.
 
-        Conversations come in the order of time: such a day is mostly done.
+        Conversations come in the order of time: such a day is usually complete.
         """
         many = sum(part.writer is not None for part in self._parts.values()) > OPEN_FILES
         for key, part in list(self._parts.items()):
@@ -220,7 +221,7 @@ class StagedFiles:
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
             part.row_groups += 1
         waiting.clear()
-        # Arrow's pool keeps freed memory for later; between two flushes of a long run that only adds up.
+        # Arrow's pool keeps freed memory for later, which only accumulates between the flushes of a long run.
         pa.default_memory_pool().release_unused()
 
     def _writer(self, part: _Part) -> pq.ParquetWriter:

@@ -19,7 +19,7 @@ from conv_analytics.tables.kinds import INSTANT, MONEY
 _FILE = "conv_analytics_file"
 _DAY = r"[/\\]date=(\d{4}-\d\d-\d\d)[/\\][^/\\]*$"
 _COMMIT = r"[/\\](\d+)-[0-9a-f]{8}-\d+\.parquet$"
-#: What DuckDB calls the types of columns that files of earlier versions lack.
+#: DuckDB's names for the types of columns that files of earlier versions lack.
 _TYPES = {
     pa.string(): "varchar", pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean", INSTANT: "timestamptz",
     MONEY: f"decimal({MONEY.precision}, {MONEY.scale})",
@@ -38,8 +38,8 @@ class DatasetFile(NamedTuple):
 def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[StoredFile] = ()) -> str:
     """The statement that selects a table from its files, each row once.
 
-    For records as last seen that is the row of the latest run; for an event that a list and a webhook gave in two
-    versions, the list's.
+    For records as last seen that is the row of the latest run; for an event with different versions from a list and a
+    webhook, the list's.
 
     Paths come in the order of their runs. DuckDB would take each path for a pattern, and every ``key=value`` in it for
     a column, even in the folders around the dataset: so patterns are quoted, and the day is taken from the end of the
@@ -66,7 +66,7 @@ def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[Sto
     source = f"{_read([file.path for file in files], by_name=by_name)} as file"
     latest = ""
     if table.latest:
-        # A later run saw the later state, whatever the clock said.
+        # A later run saw the later state, whatever its clock said.
         number = f"try_cast(regexp_extract({_FILE}, {text_literal(_COMMIT)}, 1) as bigint)"
         window = f"partition by {', '.join(table.key)} order by {number} desc, {table.latest} desc"
         latest = f" qualify row_number() over ({window}) = 1"

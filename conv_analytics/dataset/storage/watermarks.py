@@ -16,7 +16,7 @@ from conv_analytics.errors import CorruptFile
 
 #: The largest id of an event that a table can hold.
 LARGEST_EVENT_ID = 2**63 - 1
-#: Watermarks that are read and written at a time.
+#: Watermarks read and written at a time.
 _ROWS = 8192
 _SCHEMA = pa.schema(
     [
@@ -29,7 +29,7 @@ _SCHEMA = pa.schema(
         ("live", pa.bool_()),
     ]
 )
-#: The columns that files of older formats lack, with what they mean.
+#: The columns that files of older formats lack, with the value that they imply.
 _LATER: dict[str, Any] = {"sequence_number": None, "pending_since": None, "unread": False, "live": False}
 
 
@@ -47,8 +47,8 @@ class Watermark(NamedTuple):
 
     conversation_id: str
     last_event: int | None
-    """The highest event id in hand; every event that the API listed before it is in hand, too. Later runs ask for what
-    comes after it. None in a commit that did not move it."""
+    """The highest event id stored; every event that the API listed before it is stored, too. Later runs request the
+    events after it. None in a commit that did not move it."""
     settled: str | None = None
     """For a conversation that was read to its end: the instant of the last known change (UTC, ISO 8601, seconds; empty
     when unknown) and, after a space, a digest of its entry in the list. Otherwise None."""
@@ -57,10 +57,10 @@ class Watermark(NamedTuple):
     For an unread conversation, the highest event that the dataset holds beyond its watermark: the next run looks those
     events up."""
     pending_since: str | None = None
-    """Since when the events up to `sequence_number` are awaited (UTC, ISO 8601, seconds). None once they are given up:
-    nothing has changed for long enough that they must be events that the API never lists (contract 2.7)."""
+    """Since when the events up to `sequence_number` are awaited (UTC, ISO 8601, seconds). None once they are no longer
+    expected: nothing has changed for so long that they must be events that the API never lists (contract 2.7)."""
     unread: bool = False
-    """Whether a list of the conversation was not read to its end: the next run asks for its members and events again,
+    """Whether a list of the conversation was not read to its end: the next run requests its members and events again,
     whatever the API says about it."""
     live: bool = False
     """Whether the dataset has events of it from a webhook or a file, above the watermark or below."""

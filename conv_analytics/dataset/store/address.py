@@ -10,11 +10,11 @@ from pathlib import PurePosixPath
 
 from conv_analytics.errors import ConfigError
 
-#: The stores that can be written to and read, with the variables that may name another server than the provider's.
+#: The supported stores, with the variables that may name another server than the provider's.
 SCHEMES = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"), "az": ("AZURE_STORAGE_ENDPOINT",)}
 #: The variables that allow a server without TLS, as in a test.
 ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
-#: A drive of Windows has one letter. `Path` makes "s3:/bucket" of "s3://bucket", which means the same.
+#: A drive of Windows has one letter. `Path` turns "s3://bucket" into "s3:/bucket", which means the same.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]{1,3}(.*)", re.DOTALL)
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PART = re.compile(r"[\w!.*'() ,=@&$+-]+")
@@ -52,7 +52,7 @@ def parse(text: str | PathLike[str]) -> Address:
     Raises
     ------
     ConfigError
-        If it is no URL of a store that is supported, or names no bucket.
+        If it is not the URL of a supported store, or names no bucket.
 
     Examples
     --------

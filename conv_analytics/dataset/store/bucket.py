@@ -1,8 +1,8 @@
 """A dataset in a bucket: objects are created completely or not at all, and never changed.
 
-What a store answers is not always what it did: an answer may be lost after the object was written, a conflict of two
-requests (409) looks like an object that is already there, and an overloaded store refuses (503). `BucketStore.create`
-holds for all of them.
+The answer of a store does not always show what it did: an answer may be lost after the object was written, a conflict
+of two requests (409) looks like an object that is already there, and an overloaded store refuses (503).
+`BucketStore.create` copes with all of them.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from typing import Any, NamedTuple
 from conv_analytics.dataset.store.address import ALLOW_HTTP, Address
 from conv_analytics.errors import ConfigError
 
-#: How long a write is repeated whose outcome is not known. [s]
+#: How long a write with an unknown outcome is repeated. [s]
 PATIENCE_S = 120.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 #: A request that moves more than this may take longer. [B]
 _LARGE = 8 * 2**20
 #: Parquet's footer is read first, from the end; most are smaller than this. [B]
 TAIL = 64 * 2**10
-#: Objects of which the end is kept.
+#: Objects whose end is cached.
 _TAILS = 128
 _TIMEOUT_S, _LARGE_TIMEOUT_S = 30, 300
 
@@ -46,7 +46,7 @@ class Listed(NamedTuple):
     name: str
     size: int
     tag: str
-    """Changes with what the object holds."""
+    """Changes with the content of the object."""
 
 
 class BucketStore:
@@ -57,12 +57,12 @@ class BucketStore:
     address
         Bucket and path.
     patience_s
-        How long a write is repeated whose outcome is not known; `PATIENCE_S` by default. [s]
+        How long a write with an unknown outcome is repeated; `PATIENCE_S` by default. [s]
 
     Raises
     ------
     ConfigError
-        If the package that talks to stores is not installed, or the environment has settings that it does not take.
+        If the package that talks to stores is not installed, or the environment has settings that it does not accept.
     """
 
     def __init__(self, address: Address, *, patience_s: float | None = None) -> None:
@@ -82,15 +82,15 @@ class BucketStore:
     def create(self, name: str, body: bytes) -> None:
         """Create an object; raise `FileExistsError` if one of this name holds something else.
 
-        "Already there" means success when it holds just this: the answer to an earlier attempt was lost. When nothing
-        is there after all, two requests were in each other's way, and the same one is repeated. So is one with any
-        other outcome: only the store knows what became of it. Whoever creates the same object once more, also in
-        another process, therefore ends with the same result.
+        "Already there" means success when the content is the same: the answer to an earlier attempt was lost. When
+        nothing is there after all, two requests were in conflict, and the same one is repeated. So is one with any
+        other outcome, as only the store knows its effect. Creating the same object once more, even in another process,
+        therefore has the same result.
 
         Raises
         ------
         StoreError
-            If that is not known after `patience_s` seconds, or the store refuses.
+            If the outcome is not known after `patience_s` seconds, or the store refuses.
         """
         from obstore.exceptions import AlreadyExistsError, BaseError  # noqa: PLC0415  an extra
 
@@ -137,7 +137,7 @@ class BucketStore:
     def about(self, name: str) -> tuple[int, datetime]:
         """The size of an object [B], and when it was written; raise `FileNotFoundError` if there is none.
 
-        Objects never change, so the store is asked once.
+        Objects never change, so the store is queried once.
         """
         if name not in self._about:
             with self._errors(name):
@@ -146,7 +146,7 @@ class BucketStore:
         return self._about[name]
 
     def tail(self, name: str) -> bytes:
-        """The last `TAIL` bytes of an object, where readers of Parquet begin; those of a few objects are kept."""
+        """The last `TAIL` bytes of an object, where readers of Parquet begin; those of a few objects are cached."""
         if (kept := self._tails.pop(name, None)) is None:
             size = self.about(name)[0]
             kept = self.read_range(name, max(0, size - TAIL), min(size, TAIL))
@@ -163,13 +163,13 @@ class BucketStore:
         return sorted(Listed(each["path"], each["size"], each["e_tag"] or "") for each in objects)
 
     def folders(self, folder: str = "") -> tuple[str, ...]:
-        """The names of the folders in a folder: the first parts of the names of what is below it."""
+        """The names of the folders in a folder: the first parts of the names below it."""
         with self._errors(folder):
             listing = self._clients[False].list_with_delimiter(folder or None)
         return tuple(sorted(str(each).rstrip("/").rsplit("/", 1)[-1] for each in listing["common_prefixes"]))
 
     def delete(self, name: str) -> None:
-        """Delete an object, if it is there."""
+        """Delete an object, if it exists."""
         self._about.pop(name, None)
         self._tails.pop(name, None)
         try:
@@ -227,7 +227,7 @@ def _client(address: Address, *, large: bool) -> Any:
         raise ConfigError(f"{address} needs an extra: pip install 'conv-analytics[s3]'.") from error
     timeout = timedelta(seconds=_LARGE_TIMEOUT_S if large else _TIMEOUT_S)
     options: dict[str, Any] = {
-        # Options that are given here take the place of the environment's.
+        # Options that are passed here override the environment's.
         "client_options": {
             "timeout": timeout,
             "connect_timeout": timedelta(seconds=10),

@@ -52,7 +52,7 @@ class BucketFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         return self._size_and_time(path)[1]
 
     def info(self, path: str, **_options: Any) -> dict[str, Any]:
-        """What is known of a file."""
+        """Metadata of a file."""
         return {"name": path, "size": self.size(path), "type": "file"}
 
     def exists(self, path: str, **_options: Any) -> bool:

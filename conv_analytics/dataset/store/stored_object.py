@@ -17,7 +17,7 @@ from conv_analytics.errors import DatasetError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: Files that are read from their beginning to their end are read in pieces of this size. [B]
+#: Size of the pieces in which whole files are read. [B]
 _PIECE = 2**20
 
 
@@ -47,7 +47,7 @@ class StoredObject:
         return ObjectReader(self.store, self.name, self.size)
 
     def sha256(self) -> str:
-        """The checksum of what it holds, in hex."""
+        """The checksum of its content, in hex."""
         digest = hashlib.sha256()
         with _answered():
             for chunk in self.store.chunks(self.name):
@@ -76,7 +76,7 @@ class ObjectReader(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """The place of the next byte."""
+        """The position of the next byte."""
         return self._at
 
     def size(self) -> int:
@@ -84,7 +84,7 @@ class ObjectReader(io.RawIOBase):
         return self._size
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to another place."""
+        """Move to another position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
             raise ValueError(offset)
@@ -125,7 +125,7 @@ def _answered() -> Iterator[None]:
 
 
 def parquet_source(file: StoredFile) -> Any:
-    """A file as `pyarrow.parquet.ParquetFile` takes it."""
+    """A file in a form that `pyarrow.parquet.ParquetFile` accepts."""
     return file if isinstance(file, Path) else file.random_access()
 
 

@@ -1,8 +1,8 @@
 """The local folder that goes with a dataset in a bucket.
 
-It looks like a dataset folder without tables: the journal, staged files, the lock and the inbox are there, what
-questions keep, and copies of the commit records, which are small and never change. A file in it names the bucket, so
-whoever is given the folder finds the tables.
+It looks like a dataset folder without tables: it has the journal, staged files, the lock, the inbox, the cache of
+questions, and copies of the commit records, which are small and never change. A file in it names the bucket, so the
+folder is enough to find the tables.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def dataset_folder(destination: str | PathLike[str], work: str | PathLike[str] |
     destination
         A folder, or a URL: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
     work
-        The work folder of a bucket; by default one in the user's folder for the state of programs.
+        The work folder of a bucket; by default one in the user's folder for program state.
 
     Raises
     ------
     ConfigError
-        If the URL is none that is supported, the work folder belongs to something else or cannot be made, or `work` is
+        If the URL is not supported, the work folder belongs to something else or cannot be made, or `work` is
         given with a folder.
 
     Examples
@@ -124,7 +124,7 @@ def _default(address: Address) -> Path:
     names = _names(address)
     digest = hashlib.sha256(f"{names['url']} {names['endpoint']}".encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", names["url"])[:80]
-    # What a listener received is there until it is in the bucket: no place that may be cleaned at any time.
+    # Received events are there until they are in the bucket: it must not be a place that may be cleaned at any time.
     return user_state_path("conv_analytics", appauthor=False) / "buckets" / f"{readable}-{digest}"
 
 
