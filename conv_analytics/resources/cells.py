@@ -17,7 +17,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-#: Money is kept as decimal(28, 18): ten digits before the point, eighteen behind it. Ten digits are left of the 38 that
+#: Money is kept as decimal(28, 18): ten digits before the point, eighteen after it. Ten digits are left of the 38 that
 #: Arrow, DuckDB, Polars and Spark count with: with 38 of 38, a sum can overflow and Arrow refuses price + price.
 MONEY_DIGITS, MONEY_SCALE = 28, 18
 
@@ -87,7 +87,7 @@ def identity(value: object) -> str | None:
         read = text(value)
     except Unreadable:
         return None
-    # What stands for bytes that were no text names nothing that could be asked for.
+    # A text with replaced bytes does not name anything that could be requested.
     return read if read.strip() and "\ufffd" not in read else None
 
 
@@ -142,9 +142,9 @@ def instant(value: object) -> datetime:
 
 
 def money(value: object) -> Decimal:
-    """An exact amount with at most eighteen decimals; its currency is a matter of the record.
+    """An exact amount with at most eighteen decimals; the record determines its currency.
 
-    Zeros behind the eighteenth decimal are cut off. A float is taken by its shortest spelling.
+    Zeros after the eighteenth decimal are cut off. A float is taken by its shortest spelling.
 
     >>> money("0.04218000")
     Decimal('0.04218000')
@@ -165,7 +165,7 @@ def money(value: object) -> Decimal:
         raise Unreadable(f"does not fit {MONEY_DIGITS - MONEY_SCALE} digits and {MONEY_SCALE} decimals")
     if -MONEY_SCALE <= exponent <= 0:
         return amount
-    # Arrow counts the zeros, too: of one with more digits than fit it makes no decimal.
+    # Arrow counts the zeros, too, and refuses an amount with more digits than fit.
     return Decimal((sign, tuple(map(int, trimmed)), shortest)) if trimmed else Decimal(0)
 
 

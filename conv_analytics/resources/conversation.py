@@ -19,7 +19,7 @@ class ConversationTimestamp(Record):
 
 
 class ConversationProperties(Record):
-    """What its owner set on a conversation (contract 6.1)."""
+    """Properties that its owner set on a conversation (contract 6.1)."""
 
     ttl: int | None = wire("How long the conversation is kept once it is empty.", unit="s")
     type: str | None = wire("The owner's word for the kind of conversation.")

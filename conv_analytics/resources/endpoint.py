@@ -119,7 +119,7 @@ def target(path: str, params: Params) -> str:
     return path + "?" + "&".join(f"{_encoded(name)}={_encoded(value)}" for name, value in params)
 
 
-#: Names and most values come with every request.
+#: Names and most values are the same in every request.
 _encoded = lru_cache(1024)(partial(quote, safe=""))
 
 

@@ -1,7 +1,7 @@
 """Links between resources, in the HAL style (contract 2.1, 2.4).
 
-Links are never data: they may point to another host, lack part of their path, or name an older version. What
-a reader needs of them is the cursor of the next page.
+Links are never data: they may point to another host, lack part of their path, or name an older version. A reader only
+needs the cursor of the next page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def cursor_of(href: str, name: str = "cursor") -> str | None:
     >>> cursor_of("/v1/conversations?page=2") is None
     True
 
-    Nor is there one in what no request can say, such as a control character or half a surrogate pair:
+    Nor is there one with anything that no request can contain, such as a control character or half a surrogate pair:
 
     >>> cursor_of("?cursor=%00") is None
     True

@@ -1,6 +1,6 @@
 """Pages of lists (contract 2).
 
-The items stand in ``_embedded.<name>``; events may be ``_embedded`` itself, version 0.2 adds a level
+The items are in ``_embedded.<name>``; events may be ``_embedded`` itself, version 0.2 adds a level
 ``data``, and an empty page may be ``{}``. A page is iterable, and `next_cursor` is None at the end of the
 list.
 
@@ -27,7 +27,7 @@ Item = TypeVar("Item", bound=Record)
 
 
 def embedded(payload: Mapping[str, Any], name: str) -> Sequence[Any]:
-    """The raw items of a page, wherever they stand (contract 2.2, 2.3)."""
+    """The raw items of a page, wherever they are (contract 2.2, 2.3)."""
     inner = payload.get("_embedded")
     for _ in range(2):
         if isinstance(inner, Mapping) and name not in inner and "data" in inner:

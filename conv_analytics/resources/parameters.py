@@ -1,7 +1,7 @@
 """Filters of the lists, as keyword arguments (contract 1.2).
 
 Every key is the API's own parameter name, so ``client.list_all_events(id, event_type="message",
-order="desc")`` asks for ``event_type=message&order=desc``.
+order="desc")`` requests ``event_type=message&order=desc``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class ListMemberParameters(TypedDict, total=False):
     order: Order | Literal["asc", "desc", "ASC", "DESC"]
     """By creation; ascending when absent."""
     cursor: str
-    """Where to go on, taken from a page's `next_cursor`."""
+    """Where to continue, taken from a page's `next_cursor`."""
 
 
 class ListSessionParameters(ListMemberParameters, total=False):
@@ -44,7 +44,7 @@ class ListConversationsParameters(ListMemberParameters, total=False):
     include_custom_data: bool
     """Whether to return the owner's data; works for a user's conversations."""
     by_user: str
-    """Id of the user whose conversations are wanted: asks another address, and is not sent itself."""
+    """Id of the user whose conversations to list: uses another path, and is not sent itself."""
 
 
 class ListUserConversationsParameters(ListMemberParameters, total=False):
@@ -55,7 +55,7 @@ class ListUserConversationsParameters(ListMemberParameters, total=False):
     date_end: datetime | str
     """Only conversations created before this instant; one source only."""
     state: MemberState | str
-    """Only conversations in which the user's membership stands so."""
+    """Only conversations in which the user's membership has this state."""
     order_by: OrderBy | str
     """What to sort by; creation when absent."""
     include_custom_data: bool

@@ -15,8 +15,8 @@ _NUMBER = re.compile(r"\+[0-9]")
 def query_texts(query: str) -> dict[str, str]:
     """The parameters of a query, in their order, as texts.
 
-    A ``+`` is a space, unless the value has an encoded one too, or is a phone number. Of a parameter that comes twice,
-    the last value counts.
+    A ``+`` is a space, unless the value has an encoded one too, or is a phone number. Of a repeated parameter, the last
+    value counts.
 
     >>> query_texts("from=+447700900101&detail=no%20answer&x=a+b&speech={%22results%22:[]}")
     {'from': '+447700900101', 'detail': 'no answer', 'x': 'a b', 'speech': '{"results":[]}'}
@@ -26,7 +26,7 @@ def query_texts(query: str) -> dict[str, str]:
 
 
 def query_values(query: str) -> dict[str, Any]:
-    """The same, with objects, lists, null and flags decoded if the text is JSON; an empty value is null.
+    """The parameters, with objects, lists, null and flags decoded if the text is JSON; an empty value is null.
 
     >>> query_values("uuid=aaaa&duration=12&dtmf={%22digits%22:null}&network=")
     {'uuid': 'aaaa', 'duration': '12', 'dtmf': {'digits': None}, 'network': None}

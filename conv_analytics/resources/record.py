@@ -75,12 +75,12 @@ def wire(
     unit
         Its unit, where it has one: ``s``, ``ms``, ``B``, ``%``.
     key
-        Where it stands in the JSON when that is not the field's own name; dots go down into objects.
+        Its key in the JSON when that is not the field's own name; dots go down into objects.
     also
         Other keys under which the API is known to send it, tried in this order when the first gives nothing
         readable.
     loose
-        Something else than an object is taken as absent instead of being reported (contract 9, no. 36).
+        Anything but an object is taken as absent instead of being reported (contract 9, no. 36).
     absent
         Texts that stand for a missing value, such as ``<null>`` (contract 9, no. 26).
     true
@@ -168,7 +168,7 @@ def _with_fields(cls: type[_C]) -> type[_C]:
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 @_with_fields
 class Record:
-    """Base of every typed record: a frozen dataclass that reads tolerantly and keeps what it does not know.
+    """Base of every typed record: a frozen dataclass that reads tolerantly and keeps unknown keys.
 
     Its repr leaves out what is absent and what is secret.
     """

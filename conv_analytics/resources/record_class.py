@@ -1,4 +1,4 @@
-"""What a record's class shows of itself and its values: its signature, made when it is looked at; no secrets."""
+"""The signature of a record's class, computed on first access, and reprs of its values without secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cached(function: Callable[[_P], _R]) -> Callable[[_P], _R]:
 
 
 class Signature:
-    """The signature of a record's class, made when it is looked at."""
+    """The signature of a record's class, computed on first access."""
 
     def __get__(self, instance: object, owner: type[Any]) -> inspect.Signature:
         hints = typing.get_type_hints(owner)
@@ -33,12 +33,12 @@ class Signature:
 
 @cached
 def defaults_of(record: type[Any]) -> dict[str, Any]:
-    """The default of each field in order; for ``extra`` what makes one."""
+    """The default of each field in order; for ``extra`` its factory."""
     defaults = {field.name: field.default for field in dataclasses.fields(record)}
     return defaults | {"extra": dict}
 
 
-#: Keys whose values are secret wherever they stand, even in a body that is kept verbatim.
+#: Keys whose values are secret anywhere, even in a body that is kept verbatim.
 _SECRET_KEYS = frozenset({"password", "api_key", "sdp"})
 
 

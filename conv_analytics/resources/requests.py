@@ -1,4 +1,4 @@
-"""What is sent to create or change something (contract 1.3 to 1.5).
+"""Requests that create or change something (contract 1.3 to 1.5).
 
 Each request is a record, so that `to_wire` gives the JSON of the API; absent fields are left out.
 
@@ -81,7 +81,7 @@ class MemberMediaRequest(Record):
 
 
 class _MemberRequest(Record):
-    """What requests about members share (contract 1.4)."""
+    """Base of requests about members (contract 1.4)."""
 
     state: MemberState | str | None = wire("The state to reach, sent in lower case.")
 

@@ -1,8 +1,8 @@
 """Take JSON apart without decoding it.
 
-The way out when a decoder refuses a document because of one record in it (half a surrogate pair, a thousand brackets):
-the records are cut out as bytes, so that the others are read and the bad one is quarantined as it came.
-Nothing here recurses, and string contents are never looked into.
+The fallback when a decoder refuses a document because of one record in it (half a surrogate pair, a thousand brackets):
+the records are cut out as bytes, so that the others are read and the bad one is quarantined as received.
+Nothing here recurses, and string contents are never examined.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import msgspec
 #: The depth at which a list is looked for in ``_embedded``. One ``data`` around it is all that was ever seen.
 LEVELS = 8
 
-#: A string, a bracket, a comma or a colon; what lies between is a number or a word.
-#: What has no backslash in it is passed over at once: character by character took five times as long.
+#: A string, a bracket, a comma or a colon; anything between them is a number or a word.
+#: A stretch without a backslash is skipped at once: character by character took five times as long.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},:]', re.DOTALL)
 
-#: What takes an object apart that is JSON throughout, in a tenth of the time.
+#: Splits an object that is JSON throughout, in a tenth of the time.
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def items(array: bytes) -> list[bytes]:
-    r"""The items of a JSON array, each as it is written.
+    r"""The items of a JSON array, each as written.
 
     >>> items(b'[1, {"a": [2, "]"]}, "x"]')
     [b'1', b'{"a": [2, "]"]}', b'"x"']
@@ -34,7 +34,7 @@ def items(array: bytes) -> list[bytes]:
 
 
 def members(document: bytes) -> dict[str, bytes]:
-    """The members of a JSON object, values as they are written; the last of equal keys wins.
+    """The members of a JSON object, values as written; the last of equal keys wins.
 
     >>> members(b'{"id": 7, "body": {"a": 1}}')
     {'id': b'7', 'body': b'{"a": 1}'}
@@ -58,7 +58,7 @@ def _members_by_hand(document: bytes) -> dict[str, bytes]:
 
 
 def is_whole(document: bytes) -> bool:
-    """Whether a text is one object or array, closed by its last character; what is inside is not looked at.
+    """Whether a text is one object or array, closed by its last character; its content is not examined.
 
     >>> is_whole(b'{"a": [1, "]"]}'), is_whole(b'{"a": [1'), is_whole(b"[1], 2]")
     (True, False, False)
@@ -83,12 +83,12 @@ def _key(text: bytes) -> str:
 
 
 def listed(embedded: bytes, name: str) -> bytes:
-    """The list that a page embeds, as it is written, in any of its shapes (contract 2.3); empty when there is none.
+    """The list that a page embeds, as written, in any of its shapes (contract 2.3); empty when there is none.
 
     Raises
     ------
     ValueError
-        If something else stands there, or the text is cut off.
+        If something else is there, or the text is cut off.
 
     Examples
     --------
@@ -96,7 +96,7 @@ def listed(embedded: bytes, name: str) -> bytes:
     (b'[1]', b'')
     """
     part = embedded.strip()
-    # Each level is looked through in whole, so thousands of them would take thousands of times as long.
+    # Each level is scanned in full, so thousands of them would take thousands of times as long.
     for _ in range(LEVELS):
         if not part.startswith(b"{"):
             break
@@ -115,7 +115,7 @@ def listed(embedded: bytes, name: str) -> bytes:
 
 
 def _spans(document: bytes, opening: bytes) -> Iterator[tuple[int, int]]:
-    """Where the parts of the outermost array or object lie."""
+    """The positions of the parts of the outermost array or object."""
     body = document.strip()
     offset = document.index(body) if body else 0
     if body[:1] != opening:

@@ -10,7 +10,7 @@ from conv_analytics.resources.record import Json, Record, wire
 
 
 class UserProperties(Record):
-    """What its owner set on a user (contract 6.5)."""
+    """Properties that its owner set on a user (contract 6.5)."""
 
     custom_data: Json = wire("The owner's data, verbatim.")
     ttl: int | None = wire("How long the user is kept.", unit="s")

@@ -1,4 +1,4 @@
-"""A call of the Voice API's call list: what `coverage` compares a folder with (live contract 7).
+"""A call of the Voice API's call list, with which `coverage` compares a folder (live contract 7).
 
 The Voice API says "call" for what the Conversation API calls a leg: `VoiceCall.uuid` is the leg's id.
 """

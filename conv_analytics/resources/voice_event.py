@@ -109,12 +109,12 @@ class VoiceEvent(Record):
 
     @property
     def kind(self) -> VoiceEventKind:
-        """What the event is about."""
+        """The kind of the event."""
         return kind_of(self.to_wire())
 
 
 def kind_of(payload: Mapping[str, Any]) -> VoiceEventKind:
-    """What a Voice event is about, by the keys that have a value; the order of the questions matters.
+    """The kind of a Voice event, by the keys that have a value; the order of the checks matters.
 
     Parameters
     ----------

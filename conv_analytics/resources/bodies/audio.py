@@ -8,7 +8,7 @@ from conv_analytics.resources.vocabulary import ChannelType, DTMFMethod
 
 
 class AudioBody(Record):
-    """What any event about sound may have: its leg, which webhooks send for more types than lists do (contract 7.4).
+    """The leg, which any event about sound may have: webhooks send it for more types than lists do (contract 7.4).
 
     It is all that ``audio:ringing:*`` and ``mixer:*`` can have.
     """
@@ -17,7 +17,7 @@ class AudioBody(Record):
 
 
 class AudioEndBody(AudioBody):
-    """What the end of playing or speaking may add (contract 7.4)."""
+    """The end of playing or speaking (contract 7.4)."""
 
     error: Json = wire("Why it ended early, verbatim.")
 

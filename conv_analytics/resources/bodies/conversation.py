@@ -8,7 +8,7 @@ from conv_analytics.resources.vocabulary import ConversationState
 
 
 class MessageConversationBody(Record):
-    """``conversation:updated``: what the conversation looks like now (contract 7.7)."""
+    """``conversation:updated``: the current state of the conversation (contract 7.7)."""
 
     id: str | None = wire("Id of the conversation.")
     name: str | None = wire("Its internal name.")

@@ -9,7 +9,7 @@ from conv_analytics.resources.vocabulary import MemberState
 
 
 class EventMemberProperties(Record):
-    """What its owner set on the user of a member event (contract 7.6)."""
+    """Properties that its owner set on the user of a member event (contract 7.6)."""
 
     custom_data: Json = wire("The owner's data, verbatim.")
 

@@ -1,7 +1,7 @@
 """Bodies of the events of a call (contract 7.9).
 
 ``sip:*`` events are those of phone, SIP and Vonage Business legs, ``rtc:*`` those of in-app legs. They share
-their bodies; what only in-app legs have is in `conv_analytics.resources.bodies.rtc`.
+their bodies; bodies that only in-app legs have are in `conv_analytics.resources.bodies.rtc`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from conv_analytics.resources.vocabulary import CallDirection, CallStatus, Hangu
 
 
 class MessageSIPBody(Record):
-    """What every event of a call has: its channel (contract 7.9)."""
+    """The channel, which every event of a call has (contract 7.9)."""
 
     channel: Channel | None = wire("The leg and its two ends.")
 

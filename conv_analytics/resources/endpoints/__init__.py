@@ -1,12 +1,12 @@
-"""Every endpoint as a function that gives a value: a `Call` or a `Listing`. Nothing is sent here.
+"""Every endpoint as a function that returns a value: a `Call` or a `Listing`. Nothing is sent here.
 
 The names are those of the Node SDK in snake_case, the keyword parameters are the API's query parameters, and
 both clients (`conv_analytics.api`) have a method for each function. "Contract" names the section of the
 reference the package is built on.
 
 A wrong argument (an empty id, a `page_size` outside 1..100) raises `ConfigError` at once. Sending raises what
-the answer demands: `AuthError`, `NotFound`, `RateLimited`, `ServerError`, `TransportError`; more is said
-where an endpoint has errors of its own.
+the answer demands: `AuthError`, `NotFound`, `RateLimited`, `ServerError`, `TransportError`; endpoints with further
+errors document them.
 """
 
 from __future__ import annotations

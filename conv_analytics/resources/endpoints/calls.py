@@ -7,7 +7,7 @@ from conv_analytics.resources.endpoints.conversations import When
 from conv_analytics.resources.page import CallPage
 from conv_analytics.resources.voice_call import VoiceCall
 
-#: Without a slash at the end, whatever the reference writes.
+#: Without a trailing slash, unlike in the reference.
 _CALLS = "/v1/calls"
 _CALL = "/v1/calls/{call_id}"
 

@@ -142,7 +142,7 @@ def delete_conversation(conversation_id: str) -> Call[None]:
     Raises
     ------
     NotFound
-        It is not there (any more).
+        It does not exist (any more).
 
     Notes
     -----
@@ -173,7 +173,7 @@ def get_conversation_page(
     Parameters
     ----------
     by_user
-        Only conversations of this user; this asks ``/v1/users/{id}/conversations`` and is never sent as a
+        Only conversations of this user; this requests ``/v1/users/{id}/conversations`` and is never sent as a
         parameter.
     date_start, date_end
         Only conversations created after, before this instant; without a zone it is taken as UTC.
@@ -182,22 +182,22 @@ def get_conversation_page(
     order
         ``asc`` (the API's default) or ``desc``, by creation.
     cursor
-        Where to go on: the cursor of the page before.
+        Where to continue: the cursor of the previous page.
     state
         With `by_user`: only where the user is ``INVITED``, ``JOINED`` or ``LEFT``.
     order_by
         With `by_user`: ``created`` or ``custom_sort_key``.
     include_custom_data
-        With `by_user`: also give ``properties.custom_data``.
+        With `by_user`: also return ``properties.custom_data``.
 
     Returns
     -------
-    The page. Its conversations are short: id, name and times; `get_conversation` gives the rest.
+    The page. Its conversations are short: id, name and times; `get_conversation` returns the rest.
 
     Raises
     ------
     InvalidRequest
-        A date was refused, or the cursor is not known any more.
+        A date was refused, or the cursor is no longer known.
 
     Notes
     -----
@@ -241,7 +241,7 @@ def list_all_conversations(
 
     Returns
     -------
-    The conversations, short: `get_conversation` gives the rest.
+    The conversations, short: `get_conversation` returns the rest.
 
     Notes
     -----

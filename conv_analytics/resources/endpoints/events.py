@@ -116,7 +116,7 @@ def get_event_page(
     conversation_id
         The conversation's id, ``CON-...``.
     start_id, end_id
-        First and last event id to give, both included.
+        First and last event id to return, both included.
     event_type
         Only events of this type; ``custom:*`` is not supported.
     page_size
@@ -124,7 +124,7 @@ def get_event_page(
     order
         ``asc`` (the API's default) or ``desc``.
     cursor
-        Where to go on: the cursor of the page before.
+        Where to continue: the cursor of the previous page.
     exclude_deleted_events
         Leave deleted events out.
 
@@ -179,8 +179,8 @@ def list_all_events(
 
     Notes
     -----
-    To read only what is new, compare the conversation's ``sequence_number`` with the last id you have, and
-    give that id plus one as `start_id`. Contract 1.1 no. 11, 2.7.
+    To read only what is new, compare the conversation's ``sequence_number`` with the last id you have, and pass that id
+    plus one as `start_id`. Contract 1.1 no. 11, 2.7.
 
     Examples
     --------

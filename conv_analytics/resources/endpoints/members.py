@@ -94,7 +94,7 @@ def get_me(conversation_id: str) -> Call[Member]:
     Raises
     ------
     NotFound
-        There is no such conversation, or the user is no member, or the token names no user: it needs
+        There is no such conversation, or the user is not a member, or the token names no user: it needs
         ``auth=JWTAuth(..., subject="user name")``.
 
     Notes
@@ -129,7 +129,7 @@ def update_member(
     Raises
     ------
     InvalidRequest
-        The member is in no state that allows the change.
+        The member's state does not allow the change.
 
     Notes
     -----
@@ -158,11 +158,11 @@ def get_member_page(
     order
         ``asc`` (the API's default) or ``desc``, by creation.
     cursor
-        Where to go on: the cursor of the page before.
+        Where to continue: the cursor of the previous page.
 
     Returns
     -------
-    The page. Its members are short: id, state and user; `get_member` gives the rest.
+    The page. Its members are short: id, state and user; `get_member` returns the rest.
 
     Notes
     -----
@@ -192,7 +192,7 @@ def list_all_members(
 
     Returns
     -------
-    The members, short: `get_member` gives the rest.
+    The members, short: `get_member` returns the rest.
 
     Notes
     -----

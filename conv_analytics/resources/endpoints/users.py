@@ -26,7 +26,7 @@ def get_user_sessions_page(
     order
         ``asc`` (the API's default) or ``desc``, by creation.
     cursor
-        Where to go on: the cursor of the page before.
+        Where to continue: the cursor of the previous page.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def get_user_page(
     order
         ``asc`` (the API's default) or ``desc``, by creation.
     cursor
-        Where to go on: the cursor of the page before.
+        Where to continue: the cursor of the previous page.
 
     Returns
     -------

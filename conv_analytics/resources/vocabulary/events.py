@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class EventType(StrEnum):
-    """What happened (contract 5.3): the Node SDK's 21 values and every other type that the API lists or listed."""
+    """Type of an event (contract 5.3): the Node SDK's 21 values and every other type that the API lists or listed."""
 
     __also__: ClassVar[Mapping[str, str]] = {"sip:amd:machine": "sip:amd_machine"}
 
