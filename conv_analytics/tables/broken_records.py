@@ -74,7 +74,7 @@ class ProblemLog:
         Parameters
         ----------
         document
-            Returns a record as it came.
+            Returns a record as received.
         arrays
             Columns of the records, from which their ids are taken.
         lost

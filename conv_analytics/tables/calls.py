@@ -16,7 +16,7 @@ from conv_analytics.resources import (
 from conv_analytics.tables.column import Fallback, ItemList, Table, pick, pick_all
 from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, SOURCE, TECHNOLOGY, channel, event_table
 
-#: Events of in-app legs that webhooks give two of the body's fields beside it (live contract 5.1).
+#: Events of in-app legs for which webhooks have two of the body's fields beside it (live contract 5.1).
 _DESCRIPTIONS = ("rtc:answer", "rtc:offer", "rtc:terminate")
 
 HANGUPS = event_table(

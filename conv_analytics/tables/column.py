@@ -21,7 +21,7 @@ class Fallback:
 
     column: str
     types: tuple[str, ...]
-    """The event types for which that column says the same."""
+    """The event types for which that column has the same value."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Column:
 
 @dataclass(frozen=True)
 class ItemList:
-    """A list inside an event's body that gives one row per item."""
+    """A list inside an event's body with one row per item."""
 
     paths: tuple[FieldPath, ...]
-    """Where the list stands."""
+    """Path of the list."""
     columns: tuple[str, ...]
     """The columns that come from the item; the others come from the event."""
     number: str | None = None
@@ -84,7 +84,7 @@ class ItemList:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: one row per what, under which key, with which columns."""
+    """A table: its rows, its key and its columns."""
 
     name: str
     doc: str
@@ -93,7 +93,7 @@ class Table:
     types: tuple[str, ...] = ()
     """Event types whose bodies fill the table; empty for tables that do not come from events."""
     item_list: ItemList | None = None
-    """The list that gives one row per item, when one event gives several rows."""
+    """The list with one row per item, when one event has several rows."""
     day: str = "at"
     """The instant whose UTC day is the partition ``date=``."""
     latest: str | None = None
@@ -160,7 +160,7 @@ def pick(
     first
         Take the first item of a list.
     also
-        Further places in the JSON, outside the record, where the value may stand.
+        Further places in the JSON, outside the record, where the value may be.
     fallback
         The column of the event that has the value when the body does not.
     """
@@ -210,7 +210,7 @@ def _steps(record: type[Record], names: Sequence[str]) -> Iterator[Field]:
         record = step.kind
 
 
-#: The part of the path: as text, pandas would make a category of it that knows no order.
+#: The part of the path: as text, pandas would make an unordered category of it.
 _DATE = {
     "name": "date",
     "field_name": "date",

@@ -28,7 +28,7 @@ from conv_analytics.tables.undeclared_keys import LINKS, UndeclaredKeys
 #: Stands for the undeclared keys among the paths of a shape; no wire key is empty.
 EXTRA: FieldPath = ("",)
 
-#: From this share of distinct texts on, it does not pay to look for equal ones.
+#: From this share of distinct texts on, looking for equal ones does not pay.
 _REPEATS = 0.7
 
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -60,7 +60,7 @@ class ColumnDecoder:
     Parameters
     ----------
     columns
-        What to read. A column without a path takes what no other column holds, at any depth.
+        The columns. One without a path takes everything that no other column holds, at any depth.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -70,7 +70,7 @@ class ColumnDecoder:
         self._one = msgspec.json.Decoder(self._tree.struct)
 
     def read_pages(self, pages: Sequence[bytes], name: str) -> tuple[Reading, list[int]]:
-        """Read the records of some pages of a list; also give the number of records in each page."""
+        """Read the records of some pages of a list; also return the number of records in each page."""
         rows: list[Any] = []
         slow: dict[int, bytes] = {}
         page_lengths = []
@@ -318,7 +318,7 @@ def _inside(value: Any, rest: FieldPath) -> Any:
 
 
 def _amount(value: object) -> object:
-    # As it is written: a double would round a number of many digits.
+    # As written: a double would round a number of many digits.
     if not isinstance(value, msgspec.Raw | bytes):
         return value
     try:

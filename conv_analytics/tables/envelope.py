@@ -51,12 +51,12 @@ class Technology(StrEnum):
     RTC = "rtc"
 
 
-#: What a sender's id begins with while somebody knocks.
+#: Prefix of a sender's id while somebody knocks.
 KNOCKER = "knocker:"
 
 CONVERSATION_ID = Column("conversation_id", str, "Conversation that the row belongs to; taken from the request.")
 
-#: What every table of events begins with; the export computes these from the envelope.
+#: The first columns of every table of events; the export computes these from the envelope.
 ENVELOPE = (
     CONVERSATION_ID,
     Column("event_id", int, "Number of the event within its conversation, from 1 upwards."),
@@ -70,7 +70,7 @@ ENVELOPE = (
     Column("from_user_id", str, "User that caused the event."),
 )
 
-#: What every table of events ends with.
+#: The last columns of every table of events.
 SOURCE = Column(
     "source",
     EventSource,
@@ -97,7 +97,7 @@ def channel(
 ) -> tuple[Column, ...]:
     """The columns of a channel: its leg, its kind and its two ends.
 
-    ``leg_also`` names where else the leg's id may stand: it is the same value as ``rtc_id`` and ``call_id``. A channel
+    ``leg_also`` names where else the leg's id may be: it is the same value as ``rtc_id`` and ``call_id``. A channel
     without an id names its legs in a list, the main one first (contract 6.3 and 9, no. 46).
     """
     listed = (f"{at}.leg_ids.{FIRST}", f"{at}.leg_ids.{FIRST}.leg_id", f"{at}.legs.{FIRST}.leg_id")

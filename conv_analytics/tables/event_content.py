@@ -1,7 +1,7 @@
 """Compares two versions of an event: a list of the API and a webhook spell it differently.
 
-Keys are compared without their spelling (``bytes_in`` and ``byteIn``), numbers without their form (``16`` and
-``"16"``), and what is null or empty not at all (live contract 5.3 and 5.4).
+Keys are compared regardless of spelling (``bytes_in`` and ``byteIn``), numbers regardless of form (``16`` and
+``"16"``), and null or empty values not at all (live contract 5.3 and 5.4).
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ _EXACT = 10**15
 def for_excel(frame: pd.DataFrame) -> pd.DataFrame:
     """A copy of a frame that `pandas.DataFrame.to_excel` accepts and that shows all its values.
 
-    - Instants lose their zone, which Excel knows nothing of: they are UTC as before.
-    - A text that would be worked out (``=1+1``, ``@x``) gets an apostrophe before it, as in CSV; characters that no
+    - Instants lose their zone, which Excel does not support: they are UTC as before.
+    - A text that would be evaluated (``=1+1``, ``@x``) gets an apostrophe before it, as in CSV; characters that no
       workbook may hold become U+FFFD; a text of more than 32,767 characters is cut, and ends with ``...``.
     - Integers of more than fifteen digits become texts: Excel would round them.
 

@@ -46,7 +46,7 @@ def explode(
     bodies
         JSON texts of event bodies.
     repeats
-        Per body, the items that its conversation gave before; an item is taken once where the table says so.
+        Per body, the earlier items of its conversation; an item is taken only once if the table says so.
     fallback
         Columns of the events, for bodies without the list, which are the item themselves.
     """

@@ -1,7 +1,7 @@
 """From the API's JSON to the rows of every table: pure, in bulk, and lossless.
 
-A record that cannot be read as declared costs no other record: its row stays with that cell null, and the record goes
-to the quarantine as it came, with the reason. What is not a record at all goes to the quarantine only.
+A record that cannot be read as declared does not affect others: its row stays with that cell null, and the record goes
+to the quarantine as received, with the reason. Anything that is not a record only goes to the quarantine.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ from conv_analytics.tables.read_events import Events, missing_id_cells, read_eve
 from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen_events import SeenEvents
 
-#: Only the keys are wanted; their values are skipped unread.
+#: Only the keys are needed; their values are skipped unread.
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _CALLS = "voice_calls"
-#: A longer key is not a name: somebody wants to fill the report.
+#: A longer key is not a name, but an attempt to fill the report.
 _KEY_LENGTH = 100
 
 
 @dataclass
 class Rows:
-    """The rows that some records gave."""
+    """The rows of some records."""
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
     broken: list[BrokenRecord] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Rows:
     repeated: pa.Table | None = None
     """The rows of ``events`` that the duplicates would have been."""
     unknown_types: Counter[str] = field(default_factory=Counter)
-    """Event types that no table but ``events`` knows, except ``custom:*``, with their number."""
+    """Event types that no table but ``events`` has, except ``custom:*``, with their number."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
     """Keys of events without a column, with their number."""
 
@@ -65,7 +65,7 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     pages
         Pages of one or several conversations, those of one conversation in their order.
     seen
-        What was flattened before; an event that comes again is left out and counted.
+        The events flattened before; a repeated event is left out and counted.
     """
     read = read_events([page.body for page in pages])
     ids = read.arrays["event_id"]
@@ -78,7 +78,7 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
 def tabulate(
     read: Events, new: Sequence[int], without: Sequence[Cell], document: Callable[[int], bytes], seen: SeenEvents
 ) -> Rows:
-    """The rows of all tables of events that some events give.
+    """The rows of some events in all tables of events.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def tabulate(
     without
         Those that lack what identifies an event.
     document
-        Returns an event as it came.
+        Returns an event as received.
     seen
         Repeated items that were flattened before.
     """
@@ -101,7 +101,7 @@ def tabulate(
     ledger = ProblemLog("events")
     events = assemble(TABLES["events"], arrays)
     if rows.duplicates:
-        # Their problems were reported when they came first.
+        # Their problems were reported at their first occurrence.
         duplicates = set(range(height)).difference(new)
         rows.repeated = events.take(pa.array(sorted(duplicates), pa.int64()))
         cells, without = ([cell for cell in problems if cell.row not in duplicates] for problems in (cells, without))
@@ -301,7 +301,7 @@ def _keys_of(text: str) -> Iterable[str]:
     try:
         return _object.decode(text)
     except (msgspec.MsgspecError, RecursionError):
-        # Damaged JSON is in ``extra`` as it came; it has no keys that could be counted.
+        # Damaged JSON is in ``extra`` as received; it has no keys that could be counted.
         return ()
 
 

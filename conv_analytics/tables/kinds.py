@@ -99,12 +99,12 @@ def to_arrow(kind: Any, spellings: Sequence[list[Any]]) -> tuple[pa.Array, list[
     """One column from JSON values, None where there was no value.
 
     Clean values are converted in one sweep by Arrow; only a column that holds anything else is read cell by cell,
-    so that being tolerant costs nothing where nothing is wrong.
+    so that tolerance costs nothing for clean values.
 
     Parameters
     ----------
     kind
-        What the column holds.
+        The kind of the column.
     spellings
         The values under each key that the API is known to use, best key first: the first that reads wins.
     """
@@ -164,7 +164,7 @@ def nulls(kind: Any, height: int) -> pa.Array:
 
 
 def recode(vocabulary: type[StrEnum], written: Sequence[str | None], indices: pa.Array) -> pa.DictionaryArray:
-    """A column of words, given as indexes into a list of spellings.
+    """A column of words, from indexes into a list of spellings.
 
     The dictionary is the vocabulary in its order, then the words it does not know as met: so parts of one table agree.
     """
@@ -214,7 +214,7 @@ def _first_readable(kind: Any, values: Sequence[Any]) -> tuple[Any, str | None]:
     return None, reason
 
 
-#: What `_sweep` may be given per kind: Arrow itself would take True for 1 and cut 1.5 to 1.
+#: The types that `_sweep` accepts per kind: Arrow itself would take True for 1 and cut 1.5 to 1.
 _CLEAN: dict[Any, frozenset[type]] = {
     int: frozenset({int, NoneType}),
     float: frozenset({float, int, NoneType}),
@@ -228,7 +228,7 @@ def _sweep(kind: Any, values: list[Any]) -> pa.Array | None:
     try:
         if kind in _CLEAN:
             swept = pa.array(values, storage(kind).arrow)
-            # Python's parser makes infinity of 1e400.
+            # Python's parser turns 1e400 into infinity.
             finite = kind is not float or pc.all(pc.is_finite(swept)).as_py() is not False
             return swept if finite else None
         texts = pa.array(values, pa.string())

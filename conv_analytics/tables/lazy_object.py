@@ -25,7 +25,7 @@ class LazyObject:
         self._members: dict[FieldPath, dict[str, bytes]] = {(): scan.members(document)}
 
     def raw(self, path: FieldPath) -> bytes | None:
-        """The JSON under a path as it is written; None when there is nothing, or null."""
+        """The JSON under a path as written; None when there is nothing, or null."""
         raw = self._verbatim(path)
         return None if raw == b"null" else raw
 
@@ -46,7 +46,7 @@ class LazyObject:
         return None if outer is None else Undecodable(f"{'.'.join(outer)} is not an object")
 
     def members(self, path: FieldPath) -> dict[str, bytes] | None:
-        """The members of the object under a path, as they are written; None when there is no object."""
+        """The members of the object under a path, as written; None when there is no object."""
         return self._object(path)
 
     def _verbatim(self, path: FieldPath) -> bytes | None:

@@ -30,7 +30,7 @@ def records(page: bytes, name: str) -> Sequence[Raw]:
     page
         The body of the answer.
     name
-        Which list it is: ``events``, ``members``, ``conversations``, ``users``, ``sessions``.
+        Name of the list: ``events``, ``members``, ``conversations``, ``users``, ``sessions``.
 
     Raises
     ------

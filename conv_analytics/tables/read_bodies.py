@@ -1,7 +1,7 @@
 """The typed columns of event bodies.
 
 A table holds several kinds of bodies, and each kind fills a few of its columns. So bodies are read kind by kind, with
-the columns that the kind's record declares; the other columns are null and are not looked for.
+the columns that the kind's record declares; the other columns are null and are not searched for.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """Redact secrets: channel passwords, API keys and session descriptions (SDP) reach no table and no file.
 
-Design D9 and contract 9, no. 42. Only the values go; the keys stay, to show that something was there.
+Design D9 and contract 9, no. 42. Only the values are removed; the keys stay, to show that something was there.
 
-What is secret is decided by where it stands. A customer's own data are left alone, whatever their keys: bodies of
+A value's position decides whether it is secret. A customer's own data are left alone, whatever their keys: bodies of
 ``custom:*`` and ``ephemeral`` events, the content of a message of kind ``custom``, and ``custom_data``. An ``answer``
-is a session description in events of in-app legs (``rtc:*``) only. In a damaged text, where
-nobody can tell where something stands, everything under such a key goes.
+is a session description in events of in-app legs (``rtc:*``) only. In a damaged text, where positions cannot be told,
+everything under such a key is removed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ REDACTED = "[redacted]"
 
 _SECRETS = frozenset({b"password", b"api_key", b"sdp"})
 _ANSWER = b"answer"
-#: A customer's own data wherever it stands.
+#: A customer's own data, at any position.
 _OWN = frozenset({b"custom_data", b"customData"})
 
 _KEYS = "password|api_key|sdp|answer"
-#: What stands between a key and a value that can be hidden: null, true and false stay.
+#: The part between a key and a value that can be hidden: null, true and false stay.
 _BEFORE_VALUE = r'\s*:\s*["\[{0-9-]'
 _SUSPECT = f'"({_KEYS})"{_BEFORE_VALUE}'
 _SUSPECTS = re.compile(f'"(?:{_KEYS})"(?={_BEFORE_VALUE})'.encode())
@@ -89,7 +89,7 @@ def redact_column(texts: pa.Array, types: pa.Array | None = None, at: str = "") 
     types
         The event type of each, when the texts are parts of events.
     at
-        The key of the record under which the texts stand; empty for keys of the record itself.
+        The key of the record that holds the texts; empty for keys of the record itself.
     """
     suspect = pc.fill_null(pc.match_substring_regex(texts, _SUSPECT), fill_value=False)
     if not pc.any(suspect).as_py():
@@ -132,7 +132,7 @@ def redact_page(body: bytes) -> bytes:
     following = iter([*suspects, len(body)])
     suspect = next(following)
     for record in map(bytes, events):
-        # A comma stands between two records, seldom with a blank.
+        # Two records have a comma between them, seldom with a blank.
         place = end + 1 if body.startswith(record, end + 1) else body.index(record, end)
         end = place + len(record)
         if suspect < end:
@@ -236,7 +236,7 @@ class _Position:
         self._expects_key = False
 
     def _meaning(self) -> _Meaning | None:
-        """What the next value is."""
+        """The meaning of the next value."""
         if not self._objects:
             return None
         if self._meanings[-1] is not None or not self._objects[-1]:

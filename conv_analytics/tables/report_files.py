@@ -1,6 +1,6 @@
 """Files of the Reports API, downloaded by the user: one table of billed legs, from any format.
 
-Nothing is asked of that API here: each record that it gives costs money.
+No request is sent to that API here: each record that it returns costs money.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TEXTS = {
 _NUMBERS = {"duration_s": "duration", "price_per_minute": "price", "price": "total_price"}
 _INSTANTS = {"started_at": "date_start", "ended_at": "date_end"}
 _FIELDS = tuple({**_TEXTS, **_INSTANTS, **_NUMBERS}.values())
-#: Fields that tell the product of a record that does not say it, first match first.
+#: Fields that show the product of a record that does not name it, in order of precedence.
 _SIGNS = (
     ("ASR", {"asr_type"}),
     ("AMD", {"amd_detection_result"}),
@@ -86,7 +86,7 @@ def read_reports(files: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A row per record, those that stand in several files once: ``product``, ``record_id``, ``call_id`` as it was
+        A row per record, only once if it is in several files: ``product``, ``record_id``, ``call_id`` as it was
         written, ``leg_key`` (to compare leg ids by: see `leg_keys`), ``conversation_id``, ``direction``, ``from``,
         ``to``, ``network_code``, ``network_name``, ``country``, ``started_at``, ``ended_at`` (UTC), ``duration_s``
         [s], ``status``, ``price`` (of the whole leg), ``price_per_minute``, ``currency``, ``problem`` (fields that
@@ -163,7 +163,7 @@ def _part(content: bytes, name: str, path: Path) -> _Part:
     content = content.removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise ConfigError(f"{path} holds nothing: download it again.")
-    # The product of records that do not say it may be in the name.
+    # The product of records that do not name it may be in the file's name.
     match = _NAMED.search(name.upper())
     product = match[1] if match else None
     if content.lstrip()[:1] in {b"{", b"["}:

@@ -35,7 +35,7 @@ class SeenEvents:
         without_id: Collection[int | None],
         items: Iterable[Hashable],
     ) -> None:
-        """Add what an earlier run wrote of a conversation, which is not new.
+        """Add the events of a conversation that an earlier run wrote.
 
         For events without an id, `without_id` has the `digest_without_id` of each, or None for any.
         """
@@ -52,7 +52,7 @@ class SeenEvents:
         return None in known or digest_without_id(event_type, at, body) in known
 
     def missing_count(self, conversation_id: str, start: int) -> int:
-        """How many event ids are missing between the first one wanted and the last one that came.
+        """How many event ids are missing between the first requested one and the last one received.
 
         >>> seen = SeenEvents()
         >>> seen.new_indexes("CON-1", [4, 5, None, 8]), seen.missing_count("CON-1", 3), seen.missing_count("CON-2", 1)
@@ -74,7 +74,7 @@ class SeenEvents:
         return self._items.setdefault(conversation_id, set())
 
     def forget(self, conversation_id: str) -> None:
-        """Drop what is known of a conversation."""
+        """Drop the data of a conversation."""
         self._ids.pop(conversation_id, None)
         self._items.pop(conversation_id, None)
         self._without_id.pop(conversation_id, None)

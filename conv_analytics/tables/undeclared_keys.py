@@ -1,7 +1,7 @@
 """Finds the parts of a JSON object that no column takes, at any depth: the content of the column ``extra``.
 
-So nothing can vanish, by construction. A value is left over when no column reads its path, when another spelling of the
-same field was taken and says something else, or when it stands where an object should be. Links are not data.
+So nothing can be lost, by construction. A value is left over when no column reads its path, when another spelling of
+the same field was taken and has another value, or when it is where an object should be. Links are not data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LINKS = "_links"
 
 _NOTHING = frozenset({b"null", b"[]", b'""', b"{}"})
 
-#: Objects and values by key; values are JSON as it is written.
+#: Objects and values by key; values are JSON as written.
 KeyTree = Mapping[str, "bytes | KeyTree"]
 
 
@@ -111,7 +111,7 @@ def to_json(tree: KeyTree) -> bytes:
 
 
 def _read(column: Column, path: FieldPath, document: LazyObject) -> Any:
-    """The cell that the value under a path gives; None when it gives none."""
+    """The cell for the value under a path; None if there is none."""
     if column.kind is Json and FIRST not in path:
         return document.raw(path)
     value = document.value(path)

@@ -1,7 +1,7 @@
 """From Voice events to rows: of their own table, and of the tables of calls that they map to (live contract 6.7).
 
 A Voice event has no id; rows of other tables have a null in its place and the source ``voice``. They repeat what RTC
-events tell of the same leg, a few milliseconds apart: questions about legs use them only where nothing else is known
+events say about the same leg, a few milliseconds apart: questions about legs use them only when nothing else is known
 of a leg (`conv_analytics.analysis.engine.voice_rows`).
 """
 
@@ -41,11 +41,11 @@ from conv_analytics.tables.webhooks import Received
 
 Arrays = dict[str, pa.Array]
 
-#: Statuses that are not those of a call: of a payment.
+#: Statuses of payments, not of calls.
 _NO_CALL_STATUS = ("success", "failure")
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-#: What identifies an event, but for its body. One that names another conversation is another event: those of a
-#: conversation are compared with those of that conversation alone.
+#: The identity of an event, except for its body. An event that names another conversation is a different one: events
+#: are only compared within their conversation.
 _KEY = ("conversation_id", "leg_id", "kind", "status", "told_at")
 
 
@@ -57,7 +57,7 @@ def flatten_voice_events(received: Sequence[Received], seen: SeenEvents) -> Rows
     received
         The events, in the order in which they came.
     seen
-        What was flattened before; an event that comes again is left out and counted. Its ``event_key`` is one of the
+        The events flattened before; a repeated event is left out and counted. Its ``event_key`` is one of the
         `SeenEvents.items` of its conversation, "" for none.
 
     Examples
@@ -155,7 +155,7 @@ def _keys(arrays: Arrays, documents: Sequence[bytes], lost: Collection[int]) -> 
 
 
 def _key(parts: Sequence[Any], document: bytes) -> str:
-    """The key of an event with these parts; of its whole body where one of them is missing, but the conversation."""
+    """The key of an event with these parts; of its whole body if one of them except the conversation is missing."""
     conversation_id, leg_id, *others = parts
     if leg_id is None or None in others:
         return digest((document,))

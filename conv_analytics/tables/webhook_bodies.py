@@ -1,6 +1,6 @@
 """Splits webhook bodies and files of events into JSON objects of known kinds.
 
-Nothing here raises for what somebody sends: a body that cannot be read is `Kind.OTHER`.
+No body raises an error here: one that cannot be read is `Kind.OTHER`.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from conv_analytics.resources.voice_event import DECIDING_KEYS
 from conv_analytics.tables.pages import Raw
 
 _BOM = b"\xef\xbb\xbf"
-#: A plus that is no sign of a number, nor of an offset from UTC.
+#: A plus that is neither the sign of a number nor of an offset from UTC.
 _SPACE = re.compile(r"\+(?![0-9])")
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 class Kind(StrEnum):
-    """What a JSON object is."""
+    """Kind of a JSON object."""
 
     RTC_EVENT = "rtc event"
     """An event of a conversation as a webhook has it, with the ids of its application and its conversation."""
     LIST_EVENT = "list event"
-    """The same as the list of events has it: its conversation is known from the list's address alone."""
+    """The same in the form of a list of events: only the list's address shows its conversation."""
     VOICE_EVENT = "voice event"
     """An event of the Voice API."""
     EVENTS = "events"
@@ -41,7 +41,7 @@ class Kind(StrEnum):
     USERS = "users"
     SESSIONS = "sessions"
     CONVERSATION = "conversation"
-    """One conversation, as a list or a request for it gives it."""
+    """One conversation, as in a list or in the answer to a request for it."""
     MEMBER = "member"
     """One member."""
     OTHER = "other"
@@ -110,7 +110,7 @@ def outline(document: bytes) -> Outline | None:
 
 
 def decoded_outline(document: bytes) -> Outline | None:
-    """The same for a text that a decoder accepts; rejects faster."""
+    """The outline of a text that a decoder accepts; rejects faster."""
     try:
         return _outline.decode(document)
     except _REFUSED:
@@ -118,7 +118,7 @@ def decoded_outline(document: bytes) -> Outline | None:
 
 
 def classify(document: bytes) -> Kind:
-    """What a JSON object is.
+    """The kind of a JSON object.
 
     Parameters
     ----------
@@ -139,13 +139,13 @@ def classify(document: bytes) -> Kind:
 
 
 def kind_of(fields: Outline) -> Kind:
-    """What an object is, by its outline."""
+    """The kind of an object, by its outline."""
     typed = bool(fields.type)
     if fields.embedded and not typed:
         return _page(bytes(fields.embedded))
     delivered = bool(fields.application_id or fields.conversation_id or fields.cid)
     of_call = any(getattr(fields, name) for name in _OF_CALL) and any(getattr(fields, name) for name in DECIDING_KEYS)
-    # A call of the list of calls has links; it is no event.
+    # A call of the list of calls has links; it is not an event.
     if of_call and not fields.links and not (typed and (fields.body or delivered)):
         return Kind.VOICE_EVENT
     if (typed and (delivered or fields.body or fields.id or fields.timestamp)) or (delivered and fields.body):
@@ -180,7 +180,7 @@ def _page_of(listed: bytes) -> Kind:
     except ValueError:
         return Kind.OTHER
     if first is None:
-        # Of an empty list nothing is lost.
+        # With an empty list nothing is lost.
         return Kind.EVENTS
     of_record = {
         Kind.RTC_EVENT: Kind.EVENTS,
@@ -194,7 +194,7 @@ def _page_of(listed: bytes) -> Kind:
 def split(body: bytes) -> list[bytes]:
     """The JSON objects of a webhook's body: one, those of an array, or the one in a form.
 
-    What cannot be read comes back as it is, and is `Kind.OTHER`.
+    An unreadable body is returned unchanged, and is `Kind.OTHER`.
 
     >>> split(b' [{"id": 1}, {"id": 2}]'), split(b"uuid=9f2c&status=answered")
     ([b'{"id": 1}', b'{"id": 2}'], [b'{"uuid":"9f2c","status":"answered"}'])
@@ -213,8 +213,8 @@ def split(body: bytes) -> list[bytes]:
 def from_query(query: bytes | str) -> bytes:
     """A query string, or a form, as a JSON object (live contract 6.6).
 
-    Values are texts, but for the JSON that stands in a value; an empty one is null. A plus is a space only where
-    nothing else speaks against it: addresses, numbers and instants have one of their own.
+    Values are texts, except for JSON within a value; an empty one is null. A plus is a space only if nothing suggests
+    otherwise: addresses, numbers and instants may contain a plus.
 
     >>> from_query("uuid=9f2c&to=%2B4420&dtmf={%22digits%22:%2212%22,%22timed_out%22:false}&network=")
     b'{"uuid":"9f2c","to":"+4420","dtmf":{"digits":"12","timed_out":false},"network":null}'

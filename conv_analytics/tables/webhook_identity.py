@@ -22,7 +22,7 @@ _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 def conversation_of(event: bytes | Outline) -> str | None:
     """The conversation of an event, from any of its keys; None without one, as while somebody knocks.
 
-    Looked at in this order: the event itself, then, in its body, the conversation that is created, changed or deleted,
+    In order of precedence: the event itself, then, in its body, the conversation that is created, changed or deleted,
     the one that a member is invited to, and the last one in the history of a leg. Never raises.
 
     >>> conversation_of(b'{"type": "conversation:deleted", "body": {"id": "CON-7d1f"}}')
@@ -93,7 +93,7 @@ def event_key(application_id: bytes, event_type: bytes, sender: bytes, timestamp
 
 
 def key_of(fields: Outline) -> str:
-    """The same for an outline."""
+    """The key of an event by its outline."""
     return event_key(*map(bytes, (fields.application_id, fields.type, fields.sender, fields.timestamp, fields.body)))
 
 
@@ -108,7 +108,7 @@ def _canonical(raw: bytes) -> bytes:
     try:
         return json.dumps(json.loads(raw), sort_keys=True, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
-        # Damaged, or too deep: as it is written.
+        # Damaged, or too deep: as written.
         return raw
 
 

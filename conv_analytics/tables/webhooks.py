@@ -1,7 +1,7 @@
 """From webhook events to the rows of every table (live contract 5).
 
-They are the events of the lists, one by one, each with the ids of its conversation and its application; so they are
-put into pages, conversation by conversation, and go the way of the lists. What lists do not have is added: when an
+Webhooks have the events of the lists, one by one, each with the ids of its conversation and its application; so they
+are put into pages, conversation by conversation, and processed like lists. Values that lists lack are added: when an
 event was received, and a key for those that have no id or no conversation.
 """
 
@@ -38,7 +38,7 @@ from conv_analytics.tables.webhook_identity import conversation_of, key_of
 
 #: Events of a conversation's own life, whose bodies are the conversation.
 _OF_CONVERSATION = pa.array(["conversation:created", "conversation:deleted"])
-#: The least instant that a row of a conversation can have been seen at, where nothing tells.
+#: The earliest instant at which a row of a conversation can have been seen, for when it is unknown.
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = float("inf")
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -77,7 +77,7 @@ def flatten_webhooks(
     received
         The events, in the order in which they came; rows are in the order of their ids.
     seen
-        What was flattened before; an event that comes again is left out and counted. The key of an event without an id
+        The events flattened before; a repeated event is left out and counted. The key of an event without an id
         is one of its `SeenEvents.items`, under its conversation, or under "" where it has none.
     source
         The value of the column ``source``.
