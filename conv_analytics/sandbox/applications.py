@@ -22,7 +22,7 @@ PLACEHOLDER_KEY = "-----BEGIN PUBLIC KEY-----\n(not shown)\n-----END PUBLIC KEY-
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account: what its key and secrets are; the repr shows no secret."""
+    """An account with its key and secrets; the repr shows no secret."""
 
     api_key: str
     api_secret: str = field(repr=False)

@@ -1,4 +1,4 @@
-"""What is true of each leg of a world, and the class that a coverage check must give it (contract 7.1)."""
+"""The facts about each leg of a world, and the class that a coverage check must give it (contract 7.1)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class CallTruth:
     """Whether its conversation is older than the application's lifetime at the sandbox's present."""
     other_region: bool
     running: bool
-    """Whether it goes on at the sandbox's present."""
+    """Whether it is in progress at the sandbox's present."""
 
     def expected_class(
         self, *, exported: Collection[str], seen_live: Collection[str] = (), ended_live: Collection[str] = (),
@@ -49,12 +49,12 @@ class CallTruth:
         exported
             Ids of the conversations whose events were exported whole.
         seen_live, ended_live
-            Ids of the legs that webhooks were stored of, and of those whose end was among them
+            Ids of the legs of which webhooks were stored, and of those whose end was among them
             (see `Deliveries.begun` and `Deliveries.ended`).
         listed_before
             Ids of the conversations that an earlier run listed.
         last_run
-            When the last run listed the conversations; one made later is not to be expected.
+            When the last run listed the conversations; one created later is not expected.
         """
         if self.running:
             return "not_yet"

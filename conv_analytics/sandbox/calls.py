@@ -97,7 +97,7 @@ class Calls:
             return Reply(404, gateway("not-found", "Not Found", f"Call {about} does not exist, or you do not own it."))
         return ok(self._render(leg, now))
 
-    # -- which
+    # -- selection
 
     def _index(self) -> list[CallLeg]:
         if not self._legs:
@@ -114,7 +114,7 @@ class Calls:
             return False
         return self._keep_ms is None or leg.over_at + self._keep_ms > self._lifetimes.clock.now()
 
-    # -- what
+    # -- rendering
 
     def _render(self, leg: CallLeg, now: int | None) -> Json:
         dice = Dice(self._world.seed, "call", leg.id)

@@ -1,4 +1,4 @@
-"""What can be read when: transient conversations, lifetimes, and the other data centre (live contract 1)."""
+"""When conversations can be read: transient ones, lifetimes, and the other data centre (live contract 1)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WorldClock:
     """The world's present: what is live, over or expired.
 
     Without an instant the world is over: every call has ended, and lifetimes count at the world's end. Tokens and the
-    dates of answers do not follow it; they are of this machine's clock.
+    dates of answers do not follow it; they follow this machine's clock.
     """
 
     def __init__(self, world: World, present: Present = None) -> None:
@@ -54,7 +54,7 @@ class WorldClock:
 
 
 class Lifetimes:
-    """Which conversations one data centre shows at the world's present, and what of them."""
+    """The conversations that one data centre shows at the world's present, and how much of each."""
 
     def __init__(
         self, world: World, clock: WorldClock, *, ttl_hours: float | None = None, other_region: float = 0.0,

@@ -116,6 +116,6 @@ class Memberships(Changes):
 
 
 def _state(body: Json) -> object:
-    """The state asked for. The reference writes it in lower case; the Node SDK's enum sends `JOINED`."""
+    """The requested state. The reference writes it in lower case; the Node SDK's enum sends `JOINED`."""
     state = body.get("state")
     return state.lower() if isinstance(state, str) else state

@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
     ttl_hours: float
     """Lifetime of named conversations from their creation; they do not expire when missing. [h]"""
     leg_persistence_days: float
-    """How long after its end the call list knows a leg; for ever when missing. [days]"""
+    """How long a leg stays in the call list after its end; for ever when missing. [days]"""
     calls_rate: float
     """Requests per second to the call list before 429 (15 at the real one); no limit when missing."""
     other_region: float

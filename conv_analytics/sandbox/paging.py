@@ -1,4 +1,4 @@
-"""HAL pages: which slice, which links, and the bytes of it all (contract 2)."""
+"""HAL pages: their slice, their links, and their bytes (contract 2)."""
 
 from __future__ import annotations
 

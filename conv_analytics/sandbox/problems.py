@@ -46,7 +46,7 @@ def problem(code: str, invalid: dict[str, str] | None = None, *, about: str = ""
 
 
 class ProblemError(Exception):
-    """Stop answering and give this reply instead."""
+    """Stop answering and send this reply instead."""
 
     def __init__(self, code: str, reply: Reply) -> None:
         """Name the error by its code."""

@@ -33,7 +33,7 @@ FILTER_TYPES = (
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What every list takes: page size, order, and the position a cursor stands for."""
+    """The parameters of every list: page size, order, and the position a cursor stands for."""
 
     page_size: int
     descending: bool

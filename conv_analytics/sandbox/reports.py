@@ -32,7 +32,7 @@ COUNTRIES = {
     "SE": "Sweden", "IE": "Ireland",
 }  # fmt: skip
 NETWORK_COUNTRY = {route.network: route.country for route in ROUTES}
-#: What the carrier says of how a call ended.
+#: The carrier's word for the end of a call.
 DESCRIPTIONS = {200: "Answered normally", 404: "Not found", 480: "Temporarily unavailable", 486: "Busy here",
                 487: "Request terminated", 503: "Service unavailable", 603: "Decline"}  # fmt: skip
 
@@ -63,7 +63,7 @@ class Differences:
 
 @dataclass(slots=True)
 class ReportTruth:
-    """What the files hold, and what is wrong in them on purpose."""
+    """The contents of the files, and the errors planted in them."""
 
     files: list[Path] = field(default_factory=list)
     records: dict[str, int] = field(default_factory=dict)
@@ -206,7 +206,7 @@ def _plain(amount: Decimal) -> str:
 def _contents(
     product: str, account_id: str, records: list[Record], *, formats: Collection[ReportFormat], dice: Dice
 ) -> Iterator[tuple[str, bytes]]:
-    """Write the files of a product: how their names end, and what is in them."""
+    """Write the files of a product: the ends of their names, and their contents."""
     if "csv" in formats:
         yield ".csv", _csv(records)
     if "zip" in formats:

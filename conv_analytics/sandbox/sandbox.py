@@ -98,7 +98,7 @@ class Sandbox:
         self._server: HttpServer | None = None
         self._other_server: HttpServer | None = None
         self.webhooks: Pusher | None = None
-        """What sends to the `webhook` option's URL; `webhooks.finish()` waits until all is sent."""
+        """The sender to the `webhook` option's URL; `webhooks.finish()` waits until all is sent."""
         self._folder: Path | None = None
 
     @safe_repr
@@ -161,15 +161,15 @@ class Sandbox:
 
     @property
     def signer(self) -> Signer:
-        """What signs webhooks."""
+        """The signer of webhooks."""
         return Signer(self.api_key, self.application_id, self.signature_secret, self.private_key)
 
     # -- webhooks
 
     def deliveries(self, **plan: Unpack[PlanOptions]) -> Deliveries:
-        """Return the webhooks that the platform sends of this world, as signed requests in the order of sending.
+        """Return the webhooks that the platform sends for this world, as signed requests in the order of sending.
 
-        The options are the fields of a `DeliveryPlan`. What is still to come at the world's present is not sent.
+        The options are the fields of a `DeliveryPlan`. Events after the world's present are not sent.
 
         >>> sandbox = Sandbox(conversations=8, transient=0.5)
         >>> lost = sandbox.deliveries(drop=0.02, duplicates=0.05, shuffle=True)
@@ -182,7 +182,7 @@ class Sandbox:
         return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), self.lifetimes)
 
     def pusher(self, url: str, **how: Unpack[PushOptions]) -> Pusher:
-        """Return what sends webhooks to a receiver, over HTTP and signed anew: RTC events to `url`/rtc."""
+        """Return a sender of webhooks to a receiver, over HTTP and signed again: RTC events to `url`/rtc."""
         return Pusher(url, self.signer, now=self._now, **how)
 
     def push(self, url: str, deliveries: Iterable[Delivery] | None = None, **how: Unpack[PushOptions]) -> PushReport:
@@ -193,7 +193,7 @@ class Sandbox:
     def write_reports(
         self, folder: Path, formats: Collection[ReportFormat] = ("csv", "json"), differences: Differences | None = None
     ) -> ReportTruth:
-        """Write the bills of this world's calls as files of the Reports API, wrong where asked for."""
+        """Write the bills of this world's calls as files of the Reports API, with errors if requested."""
         return write_reports(
             self.world, self.api_key, self.application_id, folder, formats=formats, differences=differences
         )
@@ -204,14 +204,14 @@ class Sandbox:
         """Return what a complete folder holds of this world: all of it, whether it can still be read or not.
 
         With `listed`, without the conversations that cannot be listed at the sandbox's present: what one export holds.
-        Of a conversation that goes on, what is still to come is counted, too.
+        The events still to come of a conversation in progress are counted, too.
         """
         with self.world.lock:
             ordinals = self.lifetimes.ordinals() if listed else None
             return replace(self.world.truth(self.gone, ordinals), calls=call_truths(self.world, self.lifetimes))
 
     def script(self, match: Callable[[Request], bool], then: Scripted, times: int = 1) -> None:
-        """Answer the next matching requests with this reply or fault, before anything else is looked at.
+        """Answer the next matching requests with this reply or fault, before anything else is checked.
 
         `then` may be a function of the request. Scripts are tried in the order they were added; `times=-1`
         keeps one for ever.
@@ -258,7 +258,7 @@ class Sandbox:
         self.close()
 
     def _announce(self, kind: str, conversation: Conversation, at: int, rendered: bytes | None) -> None:
-        """Send the webhook of what was done through the API."""
+        """Send the webhook of a change made through the API."""
         if rendered is not None:
             message = written_message(rendered, kind, at, conversation.id, self.application_id)
         else:
@@ -286,7 +286,7 @@ class Sandbox:
         )
 
     def _serve(self, lifetimes: Lifetimes, port: int) -> tuple[str, App, HttpServer]:
-        """Serve one data centre; return its URL, and what answers there."""
+        """Serve one data centre; return its URL, and the app that answers there."""
         from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
 
         options = self.options

@@ -1,4 +1,4 @@
-"""HTTP on a socket: aiohttp in a thread of its own. The only module that imports aiohttp."""
+"""HTTP on a socket: aiohttp in a separate thread. The only module that imports aiohttp."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class HttpServer:
         latency_s: float = 0.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Start at once; returns when the server accepts connections. the Date header shows `now`."""
+        """Start at once; returns when the server accepts connections. The Date header shows `now`."""
         self._answer, self._log, self._latency_s, self._now = answer, log, latency_s, now
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()

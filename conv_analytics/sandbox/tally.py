@@ -1,4 +1,4 @@
-"""What one conversation adds to the truth, counted from what the generator meant (never from JSON)."""
+"""The share of one conversation in the truth, counted from what the generator meant (never from JSON)."""
 
 from __future__ import annotations
 

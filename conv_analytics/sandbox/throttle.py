@@ -65,7 +65,7 @@ class Sliding:
     """
 
     def __init__(self, rate: float, now: float) -> None:
-        """Start with nothing remembered."""
+        """Start without any request."""
         self._span = max(1.0, 1 / rate)
         self._times: deque[float] = deque([-math.inf] * max(1, int(rate)), maxlen=max(1, int(rate)))
         del now

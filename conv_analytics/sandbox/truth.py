@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 class Truth:
     """Exact counts and sums over everything that a complete folder holds.
 
-    Transient conversations are among them, though only webhooks tell of them once they are over; `Sandbox.truth` leaves
-    out what cannot be listed when asked to.
+    Transient conversations are among them, though only webhooks show them once they are over; `Sandbox.truth` can leave
+    out those that cannot be listed.
 
     Conversations that answer 404 (`gone`) are left out of every number and counted in `gone`. An event whose
-    cell was broken on purpose keeps its row, but the broken cell adds to no sum; events that were robbed of
-    their id are in no count but `broken["without_id"]`.
+    cell was broken on purpose keeps its row, but the broken cell adds to no sum; events whose id was removed are in no
+    count but `broken["without_id"]`.
     """
 
     conversations: int

@@ -69,7 +69,7 @@ def refuse(invalid: dict[str, str], request: Request) -> None:
 
 
 class Changes:
-    """What all writes share: the world, its clock, and how an event is added."""
+    """Base of all writes: the world, its clock, and how an event is added."""
 
     def __init__(self, world: World) -> None:
         """Write to this world."""

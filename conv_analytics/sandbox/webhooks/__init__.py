@@ -1,1 +1,1 @@
-"""What the platform sends by itself: RTC and Voice events of a world, as signed requests (live contract 3 to 6)."""
+"""The webhooks of the platform: RTC and Voice events of a world, as signed requests (live contract 3 to 6)."""

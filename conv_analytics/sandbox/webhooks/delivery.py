@@ -24,7 +24,7 @@ class Delivery:
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     event: Json = field(repr=False)
-    """What the request says, whatever form it has."""
+    """The content of the request, whatever its form."""
     kind: str
     """The type of an RTC event; the status of a Voice event, or its kind without one: record, transcription, input,
     transfer, notify, error."""
@@ -53,7 +53,7 @@ class Delivery:
 
     @property
     def is_right(self) -> bool:
-        """Whether its signature is one that a receiver must take."""
+        """Whether a receiver must accept its signature."""
         return self.signing in RIGHT
 
 

@@ -30,7 +30,7 @@ class Form:
 
 
 def usual_form(message: Message) -> Form:
-    """Write a request as nearly all are."""
+    """Write a request in the usual form."""
     return Form("POST", "", dict(JSON), compact(message.event))
 
 

@@ -29,7 +29,7 @@ LAST_REPEAT_MS = 30_000
 ODD_FORMS = 0.15
 #: Share of the Voice events by GET, with quirks.
 ODD_GETS = 0.1
-#: How late requests are at most, with quirks. [s]
+#: Maximum delay of requests, with quirks. [s]
 LATE_S = 2.0
 
 
@@ -51,7 +51,7 @@ class DeliveryPlan:
     get: float | None = None
     """Share of the Voice events that are sent as GET; none when None, or with quirks a tenth."""
     signing: Signing | Mapping[Signing, float] = field(default_factory=dict)
-    """How all are signed, or the shares that are signed otherwise than right."""
+    """How all are signed, or the shares that are signed in other ways than the right one."""
     quirks: bool | None = None
     """Whether bodies come in irregular forms; as the world when None."""
     transient_only: bool = False
@@ -65,7 +65,7 @@ class DeliveryPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Refuse invalid values."""
         for name in ("duplicates", "drop", "get"):
             share = getattr(self, name)
             if share is not None and not 0 <= share <= 1:
@@ -99,7 +99,7 @@ class PlanOptions(TypedDict, total=False):
 def messages(
     world: World, ordinal: int, application_id: str, plan: DeliveryPlan, lifetimes: Lifetimes | None = None
 ) -> list[Message]:
-    """Write all that the platform has to say about a conversation, oldest first."""
+    """Write all messages of the platform about a conversation, oldest first."""
     conversation = world.conversation(ordinal)
     made: list[Message] = []
     if plan.rtc:
@@ -115,7 +115,7 @@ def messages(
 def plan_deliveries(
     world: World, signer: Signer, plan: DeliveryPlan, now: float, lifetimes: Lifetimes | None = None
 ) -> Deliveries:
-    """Return the requests that the platform sends of a world, in the order of sending, signed at an instant [s]."""
+    """Return the requests that the platform sends for a world, in the order of sending, signed at an instant [s]."""
     planner, placed = _Planner(world, signer, plan, now, lifetimes), list[tuple[float, Delivery]]()
     for ordinal in range(world.size) if plan.ordinals is None else plan.ordinals:
         if not plan.transient_only or world.is_transient(ordinal):
@@ -150,10 +150,10 @@ class _Planner:
         self.until = math.inf if until is None else to_ms(until)
 
     def conversation(self, ordinal: int) -> Iterator[tuple[float, Delivery]]:
-        # What is lost or late does not depend on the form that requests have.
+        # Losses and delays do not depend on the form of the requests.
         fate, form = (Dice(self.plan.seed, self.world.seed, name, ordinal) for name in ("fate", "form"))
         for message in messages(self.world, ordinal, self.signer.application_id, self.plan, self.lifetimes):
-            # What is not sent now has its fate, too: a message meets the same one whenever it is sent.
+            # Messages that are not sent now are drawn for, too: a message has the same outcome whenever it is sent.
             attempts = list(self._attempts(message, fate, form, transient=self.world.is_transient(ordinal)))
             if self.since < message.at <= self.until:
                 yield from attempts
@@ -201,7 +201,7 @@ class _Planner:
 
 
 def written_delivery(signer: Signer, message: Message, now: float) -> Delivery:
-    """Write the webhook of something that was done through the API, in the usual form."""
+    """Write the webhook of a change made through the API, in the usual form."""
     form = usual_form(message)
     return _delivery(message, form, {**form.headers, **signer.headers(form.body, "", now)}, transient=False)
 

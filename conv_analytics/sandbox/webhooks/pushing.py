@@ -26,7 +26,7 @@ USER_AGENT = "Apache-HttpAsyncClient/4.1.4 (Java/11)"
 
 
 class Answer(NamedTuple):
-    """What a receiver answered to the last attempt: a status and a body, or the error that came instead."""
+    """The receiver's answer to the last attempt: a status and a body, or the error that came instead."""
 
     status: int
     body: bytes = b""
@@ -35,7 +35,7 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class PushReport:
-    """What became of the webhooks that were sent."""
+    """The outcome of sending webhooks."""
 
     delivered: Deliveries = field(default_factory=Deliveries)
     """Those that were answered with 200 to 205, in that order."""
@@ -61,14 +61,14 @@ class PushOptions(TypedDict, total=False):
 
 
 class Pusher:
-    """Sends deliveries to a receiver from threads of its own, each with one persistent connection."""
+    """Sends deliveries to a receiver from separate threads, each with one persistent connection."""
 
     def __init__(
         self, url: str, signer: Signer, *, voice_url: str | None = None, now: Callable[[], float] = time.time,
         rate: float = 0.0, connections: int = 4, connect_timeout_s: float = 1.0, answer_timeout_s: float = 10.0,
         retry: bool = True, await_receiver: bool = False,
     ) -> None:  # fmt: skip
-        """Begin to send what `put` gets; refuse a URL that is none with a ValueError.
+        """Begin to send the deliveries passed to `put`; raise a ValueError for an invalid URL.
 
         RTC events go to `url`/rtc; Voice events to `voice_url`, or `url`/voice. `rate` is in requests per second,
         without limit when 0. With one connection the order is kept. `await_receiver` waits until the receiver can be
@@ -103,7 +103,7 @@ class Pusher:
         return self
 
     def finish(self) -> PushReport:
-        """Wait until all is sent, and return what became of it."""
+        """Wait until all is sent, and return the outcome."""
         for _ in self._threads:
             self._waiting.put(None)
         for thread in self._threads:
@@ -111,7 +111,7 @@ class Pusher:
         return self.report
 
     def stop(self) -> PushReport:
-        """Send no more, wait for what is under way, and return what became of it."""
+        """Send no more, wait for requests under way, and return the outcome."""
         self._stopped.set()
         return self.finish()
 

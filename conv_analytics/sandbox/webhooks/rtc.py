@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from conv_analytics.sandbox.world.records import Conversation
     from conv_analytics.sandbox.world.world import World
 
-#: Statuses after which nothing follows on a leg.
+#: Final statuses of a leg.
 FINAL = frozenset({"completed", "busy", "timeout", "cancelled", "rejected", "failed", "unanswered"})
 _NAMES_A_LEG = HANGUPS | CALL_EVENTS | MEMBER_EVENTS | {"leg:status:update"}
 
 
 def listed_messages(world: World, conversation: Conversation, application_id: str) -> list[Message]:
-    """Write all events of a conversation's list as the webhook got them; without those that lost their id."""
+    """Write all events of a conversation's list as webhooks have them; without those that lost their id."""
     messages = []
     for number, kind, at, rendered in zip(
         conversation.event_ids, conversation.event_types, conversation.event_times, conversation.rendered, strict=True

@@ -42,7 +42,7 @@ class Signer:
     application_id: str
     secret: str = field(repr=False)
     private_key: str = field(repr=False)
-    """Of the application: a receiver must not take what is signed with it."""
+    """Of the application: a receiver must not accept anything signed with it."""
 
     def headers(self, body: bytes, query: str, now: float, how: Signing = "signed") -> Mapping[str, str]:
         """Return the Authorization header of a request at an instant [s]; none when it is unsigned."""

@@ -1,4 +1,4 @@
-"""Voice events of a conversation: what the Voice API sends of each leg, recording and key (live contract 6)."""
+"""Voice events of a conversation: what the Voice API sends about each leg, recording and key (live contract 6)."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _code(leg: CallLeg, status: str, dice: Dice) -> Json:
 
 
 def _script_messages(conversation: Conversation, legs: dict[str, CallLeg]) -> list[Message]:
-    """Write recordings, inputs, notifications and transfers, from the RTC events that tell of the same."""
+    """Write recordings, inputs, notifications and transfers, from the RTC events about the same."""
     messages: list[Message] = []
     for kind, at, rendered in zip(
         conversation.event_types, conversation.event_times, conversation.rendered, strict=True

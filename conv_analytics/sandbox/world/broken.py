@@ -51,7 +51,7 @@ def _break_record(event: Event, dice: Dice) -> str:
 
 
 def break_cell(event: Event, dice: Dice) -> str | None:  # noqa: PLR0911 - one return per kind of damage
-    """Break one cell of an event and take it out of the facts; gives the kind of damage.
+    """Break one cell of an event and take it out of the facts; returns the kind of damage.
 
     Kinds: sip_code, mos_score, packet_cnt, huge_integer, byte_in, duration, price, history, results,
     lone_surrogate (a text with half an emoji), timestamp, without_id. None: nothing here can break (deleted).

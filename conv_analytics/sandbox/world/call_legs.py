@@ -1,4 +1,4 @@
-"""A leg as the Voice API keeps it: what its call list, its webhooks and its bills are made of."""
+"""A leg as the Voice API stores it: the source of its call list, its webhooks and its bills."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def _minute(minutes: int) -> str:
 
 
 def iso(ms: int) -> str:
-    """Write an instant as the API mostly does: UTC, three fraction digits, `Z` (contract 6)."""
+    """Write an instant as the API usually does: UTC, three fraction digits, `Z` (contract 6)."""
     minutes, rest = divmod(ms, 60_000)
     return f"{_minute(minutes)}{rest // 1000:02d}.{rest % 1000:03d}Z"
 

@@ -69,7 +69,7 @@ class User:
 
 
 class People:
-    """All users of a world, made one by one when asked for."""
+    """All users of a world, created one by one on request."""
 
     def __init__(self, seed: int, conversations: int, start_ms: int) -> None:
         """Set how many users a world has: a few agents, about one customer per two conversations."""

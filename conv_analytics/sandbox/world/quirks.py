@@ -66,7 +66,7 @@ class Links:
         return b"{}" if self.on and self.dice(request).chance(0.2) else None
 
     def page_size(self, size: int, count: int, request: Request) -> int:
-        """Return the page size asked for, or now and then the number of records (contract 2.1)."""
+        """Return the requested page size, or now and then the number of records (contract 2.1)."""
         return count if self.on and self.dice(request).chance(0.2) else size
 
 

@@ -87,7 +87,7 @@ def recognise(builder: ConversationBuilder, leg: Leg, *, keep: bool = False) -> 
 
 
 def start_recording(builder: ConversationBuilder, leg: Leg) -> tuple[str, int, int]:
-    """Start recording; gives (recording id, event id, start ms) for `finish_recording`."""
+    """Start recording; returns (recording id, event id, start ms) for `finish_recording`."""
     dice = builder.dice
     recording = dice.uuid()
     started = builder.event("audio:record", leg.member, {
