@@ -22,7 +22,7 @@ class Term:
     title
         The standard term, with its abbreviation: the heading of a card, a column or an axis.
     words
-        What it is, in plain words: the line below the title.
+        Its meaning in plain words: the line below the title.
     unit
         The unit of its numbers: ``%``, ``s``, ``ms``, ``MOS``, or "" for a number without one.
     label

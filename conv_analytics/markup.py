@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: What neither XML nor HTML may contain, and what changes the direction of text: shown as a box.
+#: Characters that neither XML nor HTML may contain, and those that change the direction of text: shown as a box.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 #: Numbers with a sign, and masked phone numbers: nothing that a spreadsheet evaluates.
 _HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)

@@ -106,7 +106,8 @@ class OfficialSDKAuth(TokenAuth):
         self._signer = signer
 
     def _mint(self, now: float) -> tuple[str, float]:
-        # It returns a sentence instead of raising, so that no frame of the traceback has what the library quotes.
+        # It returns a sentence instead of raising, so that no frame of the traceback has the values that the library
+        # quotes.
         minted = self._signed_token(now)
         if isinstance(minted, str):
             raise ConfigError(minted)

@@ -167,7 +167,7 @@ class Applications(Dataset):
         return pa.concat_tables(parts)
 
     def application_ids_statement(self) -> str:
-        """The same as a DuckDB statement over the files."""
+        """Each conversation with its application, as a DuckDB statement over the files."""
         parts = {
             name: " union ".join(
                 f"select conversation_id from ({each.statement(table)})"  # noqa: S608  statements of ours

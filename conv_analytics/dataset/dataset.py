@@ -268,7 +268,7 @@ class Dataset(HandOver):
         Returns
         -------
         Published
-            What was written, per commit and table; empty when the Delta tables were up to date.
+            The rows written, per commit and table; empty when the Delta tables were up to date.
 
         Raises
         ------

@@ -46,12 +46,12 @@ class Sink(Protocol):
         """Items of some conversations that earlier runs wrote and later events repeat, each with its conversation."""
 
     def stored_events(self, conversations: Collection[str], *, required: bool = False) -> Mapping[str, StoredEvents]:
-        """Events that earlier runs wrote of those conversations whose events may come again; of all if `required`."""
+        """Events that earlier runs wrote of those conversations whose events may be repeated; of all if `required`."""
 
 
 @dataclass
 class Converted:
-    """What the conversion of a batch adds to a run."""
+    """The contribution of the conversion of a batch to a run."""
 
     counts: RowCounts = field(default_factory=RowCounts)
     states: StateChanges = field(default_factory=StateChanges)
@@ -210,7 +210,7 @@ class BatchConverter:
             self._skip_stored(self._sink.stored_events(again, required=True))
 
     def _skip_stored(self, conversations: Mapping[str, StoredEvents]) -> None:
-        """Leave out the stored events of some conversations when they come again."""
+        """Leave out repeated events of some conversations that are stored already."""
         for conversation_id, stored in conversations.items():
             self._stored[conversation_id] = stored
             event_ids = {*stored.bodies, *(event_id for event_id in stored.delivered if event_id in stored.both)}

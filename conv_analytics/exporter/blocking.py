@@ -151,7 +151,7 @@ class BackgroundRun(threading.Thread, Generic[T]):
 
     @property
     def error(self) -> BaseException | None:
-        """What the coroutine raised; None when it returned, or has not ended."""
+        """The error that the coroutine raised; None when it returned, or has not ended."""
         return self._error
 
     def outcome(self) -> T:

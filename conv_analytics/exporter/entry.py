@@ -97,7 +97,7 @@ def export(
         everything in this one. None takes 2 for an export to a folder that has more than a little to convert, where
         this process may use two processors. What is written is the same.
     progress : "auto", bool, None or callable, default "auto"
-        What shows the progress: ``"auto"`` draws a block in a notebook and a bar on a terminal, and prints plain lines
+        Display of the progress: ``"auto"`` draws a block in a notebook and a bar on a terminal, and prints plain lines
         elsewhere, always on standard error (the variable ``CONV_ANALYTICS_PROGRESS=plain|rich|none`` overrides this);
         False or None shows nothing; a callable is called with each `Progress`.
     on_event : callable, default None
@@ -179,7 +179,7 @@ async def _export(
         destination = await asyncio.to_thread(dataset_folder, destination, chosen.work)
         # A listener folds its inbox in every few minutes, in seconds: no reason for a nightly run to fail.
         await asyncio.to_thread(wait_for_short_run, Layout(Path(destination)))
-        # What a killed run left finished is committed before this run is compared with it.
+        # The finished work of a killed run is committed before this run is compared with it.
         commit_finished_runs(Path(destination))
         require_same_application(Path(destination), client)
         require_same_mask(Path(destination), chosen.mask_settings)

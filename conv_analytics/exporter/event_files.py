@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 class FilesReport(Report):
     """The report of reading files of events.
 
-    It is complete when every file was read to its end; otherwise ``incomplete`` says why not, by its path.
+    It is complete when every file was read to its end; otherwise ``incomplete`` has the reason for each path.
     """
 
     files: int = 0
     read_bytes: int = 0
-    """What was read, decompressed. [B]"""
+    """Size of the files, decompressed. [B]"""
 
     def sentence(self) -> str:
-        """What was read, in one line."""
+        """The counts in one line."""
         return (
             f"{self.status}: {self._counts()}, from {self.files:,} {'file' if self.files == 1 else 'files'}"
             f" ({self.read_bytes / 1e6:,.1f} MB) in {self.seconds:,.1f} s"

@@ -1,4 +1,4 @@
-"""What a listener received, read from the inbox of a folder into batches of objects."""
+"""Events that a listener received, read from the inbox of a folder into batches of objects."""
 
 from __future__ import annotations
 

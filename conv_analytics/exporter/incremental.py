@@ -215,14 +215,14 @@ def updated_watermark(
 
 
 def _missing_before(stored: Watermark | None) -> tuple[int | None, str | None, bool]:
-    """What is missing of a conversation before a run: sequence number, pending since, unread."""
+    """The missing part of a conversation before a run: sequence number, pending since, unread."""
     return (None, None, False) if stored is None else (stored.sequence_number, stored.pending_since, stored.unread)
 
 
 def _missing_after(
     state: ConversationState, stored: Watermark | None, *, advanced: bool
 ) -> tuple[int | None, str | None, bool]:
-    """What is missing of a conversation after a run, likewise."""
+    """The missing part of a conversation after a run."""
     if state.finished:
         return state.sequence_number, state.pending_since, False
     number, since, unread = _missing_before(stored)

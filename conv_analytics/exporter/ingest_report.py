@@ -1,4 +1,4 @@
-"""What folding events into a folder brought."""
+"""The report of folding events into a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conv_analytics.exporter.report import LISTED
 
 @dataclass
 class Ingested:
-    """What folding events into a folder brought."""
+    """The report of folding events into a folder."""
 
     receipts: int = 0
     """Requests that the listener received."""
@@ -63,7 +63,7 @@ class Ingested:
         }
 
     def missing(self) -> str:
-        """What could not be read."""
+        """The parts that could not be read."""
         named = {**self.incomplete, **self.unread_segments}
         return "; ".join([*(f"{name}: {reason.rstrip('.')}" for name, reason in named.items()), *self.damaged])
 

@@ -23,7 +23,7 @@ _LOG = logging.getLogger("conv_analytics")
 
 Status = Literal["running", "stopping", "complete", "incomplete", "stopped", "failed"]
 
-#: What to do with a job, by its status.
+#: Advice for a job, by its status.
 _NEXT = {
     "running": "<code>.stop()</code> stops it, <code>.result()</code> waits for it.",
     "stopping": "What was read is kept; it ends in a moment.",
@@ -104,9 +104,9 @@ class Job(Generic[R]):
     def stop(self, timeout: float | None = None) -> bool:
         """Stop the run and wait for its end; return whether it has ended.
 
-        What was read is kept: the same export to the same folder continues from there; in memory it is the ``.result``
-        of the `ExportStopped` that `result` raises. Stopping a job again, or after its end, does nothing. Called in a
-        listener, `stop` returns at once, because the run cannot end before the listener does.
+        Everything read so far is kept: the same export to the same folder continues from there; in memory it is the
+        ``.result`` of the `ExportStopped` that `result` raises. Stopping a job again, or after its end, does nothing.
+        Called in a listener, `stop` returns at once, because the run cannot end before the listener does.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Job(Generic[R]):
         TimeoutError
             If the run has not ended after `timeout` seconds.
         ConvAnalyticsError
-            Whatever else ``export`` raises.
+            Any other error that ``export`` raises.
         """
         if not self.wait(timeout):
             raise TimeoutError(f"The export is still running after {timeout:g} s: {self}.")

@@ -17,7 +17,7 @@ PATIENCE = timedelta(days=2)
 
 
 class MissingEvents(NamedTuple):
-    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.watermarks.Watermark`."""
+    """The missing events at the end of a list: as in `conv_analytics.dataset.storage.watermarks.Watermark`."""
 
     sequence_number: int | None = None
     pending_since: str | None = None
@@ -40,7 +40,7 @@ class LastChange(NamedTuple):
 def missing_events(
     watermark: Watermark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
 ) -> MissingEvents:
-    """What is missing at the end of a conversation's events, and since when.
+    """The missing events at the end of a conversation, and since when they are missing.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from conv_analytics.tables.pages import Raw, records
 
 
 class EndCheck(NamedTuple):
-    """What to do after the last page of a list."""
+    """The action after the last page of a list."""
 
     continue_at: int | None = None
     """The event id to continue from, when the list ended too early."""

@@ -28,7 +28,7 @@ class Merged(NamedTuple):
 
 
 def merge_listed(tables: dict[str, pa.Table], delivered: Contents) -> Merged:
-    """Remove listed events from their tables where a webhook or a file has brought the same.
+    """Remove listed events from their tables where the same ones came from a webhook or a file.
 
     Adds the table ``event_sources``, with a row for each event that came both ways.
 

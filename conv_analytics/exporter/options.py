@@ -34,7 +34,7 @@ _SECOND = timedelta(seconds=1)
 
 
 class ScopeOptions(TypedDict, total=False):
-    """What an export or a plan reads; `conv_analytics.export` documents each option."""
+    """The scope of an export or a plan; `conv_analytics.export` documents each option."""
 
     since: datetime | None
     until: datetime | None
@@ -53,11 +53,11 @@ class PaceOptions(TypedDict, total=False):
 
 
 class ReadOptions(ScopeOptions, PaceOptions, total=False):
-    """What an export or a plan reads, and how fast."""
+    """The scope and pace of an export or a plan."""
 
 
 class StoreOptions(TypedDict, total=False):
-    """What an export stores, and how."""
+    """The storage options of an export."""
 
     allow_empty: bool
     processes: int | None

@@ -51,7 +51,7 @@ _USUAL_EVENTS = 10
 
 @dataclass(frozen=True, repr=False)
 class Plan:
-    """What an export would cost.
+    """The estimated cost of an export.
 
     Each `Range` has an expected value and bounds. Bounds of requests hold nine times out of ten or more where few
     conversations are long; those of ``events`` and ``bytes``, which depend on these few, are rougher.
@@ -80,7 +80,7 @@ class Plan:
     bytes: Range
     """Response bodies, decompressed. [B]"""
     evidence: tuple[str, ...]
-    """What the estimate is based on."""
+    """The basis of the estimate."""
     sent: int
     """Requests sent to make the plan."""
 
@@ -195,7 +195,7 @@ def plan(
 
 @dataclass(frozen=True)
 class _Sample:
-    """What a sampled conversation would cost besides its own request."""
+    """The cost of a sampled conversation in addition to its own request."""
 
     id: str
     start: int | None

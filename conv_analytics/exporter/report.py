@@ -53,7 +53,7 @@ class Report:
     swept_at: str | None = None
     """Start of the last complete run, possibly this one, that requested every conversation."""
     planned: dict[str, Any] | None = None
-    """What `conv_analytics.exporter.plan` expected within the last day, and its error."""
+    """The estimate of `conv_analytics.exporter.plan` within the last day, and its error."""
     requests: int = 0
     """Requests sent, including retries."""
     retries: int = 0
@@ -96,7 +96,7 @@ class Report:
     mask: dict[str, Any] | None = None
     """The key's id and the rules, if personal data was masked."""
     pace: dict[str, Any] = field(default_factory=dict)
-    """What the run learned about the server: the rate it accepts [1/s] (None if it refused nothing), the requests in
+    """The run's findings about the server: the rate it accepts [1/s] (None if it refused nothing), the requests in
     flight, and the number of refusals (429). The next run to the same folder starts from it."""
     seconds: float = 0.0
     commit: int | None = None
@@ -173,7 +173,7 @@ class Report:
         return markup.block("Report", self.sentence(), markup.grid(("table", "rows of this run"), rows), self.notes())
 
     def sentence(self) -> str:
-        """What the run did, in one line."""
+        """The run in one line."""
         return (
             f"{self.status}: {self.listed:,} conversations in {self.seconds:,.1f} s, {self.requests:,} requests"
             f" ({self.retries:,} repeated), {self.downloaded_bytes / 1e6:,.1f} MB"

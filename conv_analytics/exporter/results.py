@@ -57,7 +57,7 @@ class Exported:
     report: Report
     dataset: Dataset
     ingested: Ingested | None = None
-    """What the folder's listener had received, folded in after the list; None when there was nothing."""
+    """Counts of the events from the folder's listener, folded in after the list; None when there were none."""
 
     def __str__(self) -> str:
         return str(self.report) if self.ingested is None else f"{self.report}\nlive {self.ingested}"

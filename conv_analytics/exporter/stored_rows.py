@@ -1,4 +1,4 @@
-"""What earlier runs wrote to a folder, for pages that may repeat it."""
+"""Rows that earlier runs wrote to a folder, for pages that may repeat them."""
 
 from __future__ import annotations
 

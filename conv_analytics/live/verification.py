@@ -28,7 +28,7 @@ _BEARER = re.compile(r"\s*bearer(?:\s+(\S+))?\s*", re.IGNORECASE)
 
 
 class Verdict(StrEnum):
-    """What the signature of a webhook shows."""
+    """Verdict on the signature of a webhook."""
 
     OK = "ok"
     UNSIGNED = "unsigned"

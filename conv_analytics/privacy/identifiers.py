@@ -11,7 +11,7 @@ _WORDS = (
     "con|conv|conversation|mem|member|usr|user|ses|session|nam|leg|call|event|evt|say|play|rec|record|recording|rtc|asr"
     "|dtmf|app|req|request|msg|message|knocker|id|ws|sip|phone|transcription"
 )
-#: Numbers of a series, and the short mixtures of digits and letters that random ids are made of.
+#: Numbers of a series, and the short mixtures of digits and letters in random ids.
 _PART = (
     rf"[0-9]{{1,6}}|[0-9A-Za-z]{{1,2}}|(?=[a-f]*[0-9])[0-9a-f]{{2,32}}|[a-z]{{0,2}}[0-9]{{1,6}}[a-z]{{0,2}}|{_WORDS}"
 )
@@ -22,7 +22,7 @@ _OPAQUE = re.compile(
 _PREFIX = re.compile(rf"(?:{_WORDS})[-_.:]", re.IGNORECASE)
 _MANY_DIGITS = re.compile(r"(?:[0-9][-_.:]?){7}")
 _UUID = re.compile(rf"{UUID.pattern}|{API_ID.pattern}")
-#: The tokens that a mask makes of ids, numbers and names.
+#: The tokens of a mask for ids, numbers and names.
 TOKEN = re.compile(rf"(?:{_PREFIX.pattern})?i_(?:[0-9a-f]{{16}}|[0-9a-f]{{34,}})|[0-9]{{0,3}}x[0-9a-f]{{16}}"
                    r"|[a-z]_[0-9a-f]{16}(?:_[0-9]+)?", re.IGNORECASE)  # fmt: skip
 

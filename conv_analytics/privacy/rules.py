@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What to do with a kind."""
+    """The action for a kind."""
 
     HASH = "hash"
     """A token takes its place; the same value always gives the same one."""

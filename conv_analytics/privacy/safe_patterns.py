@@ -12,7 +12,7 @@ from conv_analytics.resources import ReasonCode
 
 #: An id as the platform makes them: a prefix and a uuid.
 API_ID = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM|LEG)-[0-9A-Za-z]{8}(?:-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}")
-#: The same without its prefix, with or without dashes: legs, recordings, requests.
+#: An id without its prefix, with or without dashes: legs, recordings, requests.
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{32}")
 #: An id of a member or user, where a name or number could stand as well: only the prefix is certain (contract 6).
 REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z_-]{1,128}|knocker:[0-9A-Za-z_-]{1,128}")

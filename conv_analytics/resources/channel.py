@@ -73,7 +73,7 @@ class Endpoint(Record):
 
     @property
     def address(self) -> str | None:
-        """What the endpoint is reached by: number, URI, user, extension or id, whichever it has."""
+        """The address of the endpoint: number, URI, user, extension or id, whichever it has."""
         return self.number or self.uri or self.user or self.extension or self.id
 
 
@@ -182,7 +182,7 @@ class Channel(Record):
 
     @property
     def address(self) -> str | None:
-        """What the member is reached by, where the channel is itself an end."""
+        """The address of the member, where the channel is itself an end."""
         return self.number or self.uri or self.user or self.extension
 
     @property

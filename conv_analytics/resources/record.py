@@ -71,7 +71,7 @@ def wire(
     Parameters
     ----------
     doc
-        What the value means: one sentence, shown in the data dictionary.
+        The meaning of the value: one sentence, shown in the data dictionary.
     unit
         Its unit, where it has one: ``s``, ``ms``, ``B``, ``%``.
     key
@@ -116,7 +116,7 @@ class Field:
     unit: str | None
     paths: tuple[FieldPath, ...]
     kind: Any
-    """What `cells` reads (``str``, ``datetime``, ``Decimal`` ...), `Json`, a vocabulary or a record class."""
+    """A kind of `cells` (``str``, ``datetime``, ``Decimal`` ...), `Json`, a vocabulary or a record class."""
     many: bool
     loose: bool
     absent: tuple[str, ...] = ()

@@ -20,7 +20,7 @@ _BARE_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNOREC
 
 
 class VoiceEventKind(StrEnum):
-    """What a Voice event is about; its body says so only by the keys that it has."""
+    """The kind of a Voice event; its body shows it only by its keys."""
 
     STATUS = "status"
     """A call reached a status."""

@@ -30,7 +30,7 @@ NAMES = {"5xx": "server_error", "429": "too_many"}
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one answer.
+    """A fault of one answer.
 
     `reply` replaces the answer; `cut` resets the connection before or during the body, or truncates the body
     below its Content-Length; `delay_s` comes first.

@@ -58,7 +58,7 @@ class Truth:
     broken: Mapping[str, int] = field(default_factory=dict)
     """Broken events by kind, see `world/broken.py`."""
     causes: tuple[Cause, ...] = ()
-    """What is wrong in the world on purpose; see `world/causes.py`."""
+    """The deliberate problems of the world; see `world/causes.py`."""
     calls: tuple[CallTruth, ...] = field(default=(), repr=False)
     """Every leg, listed or not."""
 

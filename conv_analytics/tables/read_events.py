@@ -85,7 +85,7 @@ def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) ->
 
 
 def _of_sender(cell: Cell) -> Cell:
-    # What is embedded may not be an object; the event still is one.
+    # The embedded part may not be an object; the event still is one.
     return cell if cell.column else Cell(cell.row, "from_user_id", f"{_EMBEDDED} is {cell.reason}")
 
 

@@ -75,7 +75,7 @@ def redact(text: str) -> str:
 
 
 def redact_bytes(body: bytes) -> bytes:
-    """The same for bytes, even when the rest of them is not UTF-8 or is cut off."""
+    """JSON as bytes without secrets, even when the rest is not UTF-8 or is cut off."""
     return _ANYWHERE.sub(rb"\1" + _HIDDEN, body)
 
 

@@ -62,7 +62,7 @@ _NAMED = re.compile(
 )
 #: 32 hex digits or a whole uuid, and perhaps a suffix of digits.
 _LEG = r"^([0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:-[0-9]+)?$"
-#: What a spreadsheet makes of 32 digits.
+#: Form that a spreadsheet gives to 32 digits.
 _ROUNDED = r"^[0-9][.,][0-9]+E\+[0-9]+$"
 
 
@@ -308,7 +308,7 @@ def _typed(part: _Part) -> pd.DataFrame:
         records[name] = values.astype("float64").where(values.abs() < float("inf"))
         note(field, raw_values.notna() & records[name].isna())
     if part.product != "VOICE-CALL":
-        # Of the other products it is the price of the whole request, or of another unit.
+        # For the other products it is the price of the whole request, or of another unit.
         records["price_per_minute"] = float("nan")
     note(
         "call_id",

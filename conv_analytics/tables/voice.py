@@ -62,7 +62,7 @@ VOICE_EVENTS = Table(
     ),
 )
 
-#: What decides the kind of an event, or goes to other tables; the column `body` has it.
+#: Keys that decide the kind of an event, or go to other tables; the column `body` has them.
 UNLISTED = tuple(
     pick(VoiceEvent, name) for name in ("type", "speech", "dtmf", "timed_out", "payload", "original_request", "headers")
 )

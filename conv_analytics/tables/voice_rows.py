@@ -197,7 +197,7 @@ def _call_records(arrays: Arrays) -> Arrays:
     completed = pc.equal(arrays["status"].cast(pa.string()), "completed")
     of_call = pc.and_(_is_kind(arrays, VoiceEventKind.STATUS), arrays["leg_id"].is_valid())
     rows = _rows(arrays, pc.and_(of_call, completed))
-    # What a body calls the reason of an error is not that of a record.
+    # The reason of an error in a body is not the reason of a record.
     return {name: rows[name] for name in rows if name != "reason"} | {"network_code": rows["network"]}
 
 

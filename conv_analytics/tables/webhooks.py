@@ -137,7 +137,7 @@ class _Grouped(NamedTuple):
             body = event.body
             fields = decoded_outline(body)
             alone = fields is None
-            # What no decoder takes may have a quotation mark too many, which would swallow what follows it.
+            # A text that no decoder accepts may have an extra quotation mark, which would swallow the text after it.
             fields = fields or (outline(body) if _holds_one(_page(body)) else None)
             if fields is None:
                 unreadable.append(body)

@@ -30,7 +30,7 @@ class Finding:
     where: str = ""
     """A file of the dataset, a table, conversations; empty for the dataset as a whole."""
     advice: str = ""
-    """What to do next; empty when nothing is to be done."""
+    """The next step; empty when nothing is to be done."""
 
     def to_dict(self) -> dict[str, str]:
         """The finding as JSON values."""

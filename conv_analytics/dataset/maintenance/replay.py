@@ -44,7 +44,7 @@ class Replayed:
     added: int = 0
     """Records that had no row and have one now."""
     already_stored: int = 0
-    """Records that had no row and need none: a later run brought them."""
+    """Records that had no row and need none: a later run has read them."""
     cells: int = 0
     """Records whose row has empty cells that can be read now."""
     unreadable: int = 0

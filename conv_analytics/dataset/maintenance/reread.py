@@ -97,7 +97,7 @@ def _is_delivered(line: Line) -> bool:
 
 
 def _batch(lines: Sequence[Line], seen: SeenEvents) -> Batch:
-    # What is not one JSON value, or only a digest, would damage the page that the others are read from.
+    # A line that is not one JSON value, or only a digest, would damage the page from which the others are read.
     name, documents = lines[0].list, [_document(line.raw) for line in lines]
     whole = [(line, raw) for line, raw in zip(lines, documents, strict=True) if raw is not None]
     rows = _rows(name, whole, seen) if whole else Rows()

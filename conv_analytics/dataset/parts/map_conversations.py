@@ -63,7 +63,7 @@ def map_conversations(
     Returns
     -------
     list
-        What the function returned, in the order of the parts. Results of other processes are pickled.
+        The results of the function, in the order of the parts. Results of other processes are pickled.
 
     Raises
     ------

@@ -127,7 +127,7 @@ class PartOfApplications(Part):
         return pa.concat_tables(known or [schema.empty_table()]).group_by(columns).aggregate([])
 
     def application_ids_statement(self) -> str:
-        """The same as a DuckDB statement over the views of the part."""
+        """Each conversation with its application, as a DuckDB statement over the views of the part."""
         columns = f"conversation_id, {APPLICATION}"
         tables = [name for name in self.tables if "conversation_id" in TABLES[name].schema.names]
         return " union ".join(f'select {columns} from "{name}"' for name in tables)  # noqa: S608  names of ours

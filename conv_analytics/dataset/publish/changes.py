@@ -118,7 +118,7 @@ class Source:
             if table.name not in until.tables:
                 return None
             return Change(table, Action.REPLACE, _reader(until, table.name), until.rows(table.name))
-        # Of other tables, only rows that are replaced change.
+        # In other tables, only replaced rows change.
         matter = (both_sources if table is EVENTS else both_sources[both_sources["differs"]]).reset_index()
         keys = pa.Table.from_pandas(matter, _TWICE, preserve_index=False)
         if days := self._days(commit, table, keys):

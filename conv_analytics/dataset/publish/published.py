@@ -40,7 +40,7 @@ class PublishedTable:
 
 @dataclass(frozen=True)
 class Published:
-    """What was published, or would be."""
+    """The published transactions, or those of a dry run."""
 
     target: str
     tables: tuple[PublishedTable, ...]

@@ -83,7 +83,7 @@ class CheckedFiles:
             yield from pool.map(call, files)
 
     def damage(self, file: File) -> str | None:
-        """What is wrong with the bytes of a file, in words; None if they are as recorded."""
+        """The fault in the bytes of a file, in words; None if they are as recorded."""
         try:
             what = as_recorded(self._layout, file)
         except OSError as error:

@@ -45,7 +45,7 @@ class File:
 
 @dataclass(frozen=True)
 class Commit:
-    """What one run added to the dataset."""
+    """The additions of one run to the dataset."""
 
     number: Count
     run: str
@@ -53,7 +53,7 @@ class Commit:
     """UTC, ISO 8601."""
     files: tuple[File, ...]
     report: Mapping[str, Any]
-    """What the run did: window, rows, requests, what was gone, incomplete or unreadable."""
+    """The report of the run: window, rows, requests, and everything gone, incomplete or unreadable."""
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
     watermarks: Mapping[str, Count] = field(default_factory=dict)

@@ -97,7 +97,7 @@ class Layout:
 
     @property
     def quarantine(self) -> Path:
-        """What could not be read."""
+        """Records that could not be read."""
         return self.root / QUARANTINE
 
     @property
@@ -209,7 +209,7 @@ class Layout:
 
 
 def other_kind(path: Path, *, plain: int = stat.S_IFREG) -> str | None:
-    """What exists instead of a plain file (or folder); None if it is one, or does not exist."""
+    """The kind of file that exists instead of a plain file (or folder); None if it is one, or does not exist."""
     try:
         mode = stat.S_IFMT(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -79,7 +79,7 @@ def _lacking(schema: pa.Schema, file: File) -> frozenset[str]:
 
 
 def as_recorded(layout: Layout, file: File) -> str | None:
-    """What is wrong with the bytes of a file; None if they are as recorded."""
+    """The fault in the bytes of a file; None if they are as recorded."""
     path = layout.file(file.path)
     size = size_of(path)
     if size != file.bytes:

@@ -40,7 +40,7 @@ class Line:
     conversation_id: str | None
     event_id: int | None
     cells: frozenset[tuple[str, str]]
-    """What was unreadable: tables and columns."""
+    """The unreadable cells: tables and columns."""
     has_row: bool
     """Whether the record has its row, with these cells null."""
     raw: bytes | None

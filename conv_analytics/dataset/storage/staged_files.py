@@ -288,7 +288,7 @@ def disk_errors(root: Path) -> Iterator[None]:
 
 
 def cannot_write(root: Path, error: OSError, more: str = "") -> DestinationError:
-    """What cannot be written, and why; `more` sentences follow the reason."""
+    """The error that says what cannot be written, and why; `more` sentences follow the reason."""
     if isinstance(error, StoreError):
         return DestinationError(error.url, error.reason + more)
     return DestinationError(root, (error.strerror or str(error)) + more)

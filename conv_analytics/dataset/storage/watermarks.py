@@ -34,7 +34,7 @@ _LATER: dict[str, Any] = {"sequence_number": None, "pending_since": None, "unrea
 
 
 class Unfinished(TypedDict, total=False):
-    """What is or was missing of a conversation, as written to a commit record; see `Watermark`."""
+    """The part of a conversation that is or was missing, as written to a commit record; see `Watermark`."""
 
     sequence_number: int
     pending_since: str
@@ -67,7 +67,7 @@ class Watermark(NamedTuple):
 
     @property
     def unfinished(self) -> Unfinished:
-        """What is or was missing; fields with their usual value are left out."""
+        """The missing part, now or before; fields with their usual value are left out."""
         values = {name: value for name in _LATER if (value := getattr(self, name)) not in (None, False)}
         return cast("Unfinished", values)
 

@@ -254,7 +254,7 @@ def _client(address: Address, *, large: bool) -> Any:
 
 
 def _reason(error: BaseException) -> str:
-    """What happened, without the client's own names."""
+    """The message of an error, without the client's own names."""
     return (str(error).splitlines() or [type(error).__name__])[0].removeprefix("Generic S3 error: ")
 
 

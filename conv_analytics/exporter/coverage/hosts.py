@@ -40,7 +40,7 @@ class Log:
     requests: int = 0
     retries: int = 0
     incomplete: dict[str, str] = field(default_factory=dict)
-    """What could not be read to its end, and why."""
+    """Everything that could not be read to its end, and why."""
     read_until: datetime | None = None
     """Where the first gap in the call list begins; None when there is none."""
     listed: int = 0

@@ -131,7 +131,7 @@ class Matching:
             self._run(statement, [self._now - PATIENCE, since, self._window.until])
 
     def running(self) -> list[str]:
-        """Ids of legs of earlier runs that had not ended then, and that the list did not bring again."""
+        """Ids of legs of earlier runs that had not ended then, and that are not in the list this time."""
         return [name for (name,) in self._rows(statements.RUNNING)]
 
     def match(self) -> None:

@@ -104,7 +104,7 @@ class Pacer:
         self._wake()
 
     def learned(self) -> dict[str, Any]:
-        """What the next run can start from, as JSON values."""
+        """The starting point for the next run, as JSON values."""
         limit = self.rate_limit.limit
         return {
             "rate": None if limit is None else round(limit, 3),

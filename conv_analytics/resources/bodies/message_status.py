@@ -1,4 +1,4 @@
-"""What became of a message (contract 7.3), and the events that only point to another one (7.5)."""
+"""The delivery of a message (contract 7.3), and the events that only point to another one (7.5)."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class EventType(StrEnum):
     """The session description of an in-app leg's answer."""
     RTC_TERMINATE = "rtc:terminate"
     """Asks for an in-app leg to end; can be filtered for, has no documented body."""
-    # Of older specifications, of webhooks and of what clients receive: no list of today has them (contract 5.3).
+    # From older specifications, webhooks and client events: no current list has them (contract 5.3).
     CONVERSATION_CREATED = "conversation:created"
     CONVERSATION_DELETED = "conversation:deleted"
     APP_KNOCKING = "app:knocking"

@@ -33,7 +33,7 @@ class CallLeg:
     reason: str = ""
     """The word that the last status ended with, such as ok, busy or not_found."""
     machine: tuple[str, int] | None = None
-    """What machine detection said (human, machine, beep_start, beep_timeout), and when."""
+    """The results of machine detection (human, machine, beep_start, beep_timeout), and when."""
     rate: int = 0
     price: int = 0
     duration_s: int = 0

@@ -45,7 +45,7 @@ class Cause:
     kind
         One of `KINDS`; of the built-in ones also ``fails``.
     expect
-        What an analysis should see.
+        The effect that an analysis should see.
     network_code
         The network it is on; None when it is an agent.
     user_id, user_name

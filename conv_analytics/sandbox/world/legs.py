@@ -36,7 +36,7 @@ class Leg:
     history: list[Json] = field(default_factory=list)
     facts: list[tuple[str, str, int]] = field(default_factory=list)
     call: CallLeg = field(init=False)
-    """The same leg as the Voice API keeps it."""
+    """The same leg as the Voice API stores it."""
 
     def __post_init__(self) -> None:
         """Let the conversation know its leg."""

@@ -22,7 +22,7 @@ BYTES_PER_PACKET = {"phone": 172, "sip": 172, "vbc": 172, "websocket": 640, "app
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the platform measured on one leg; `mos` in hundredths, so that sums stay exact."""
+    """The platform's measurements of one leg; `mos` in hundredths, so that sums stay exact."""
 
     mos: int
     quality: int

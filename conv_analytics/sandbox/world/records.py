@@ -78,7 +78,7 @@ class Event:
     facts: Json
     deleted: bool = False
     body_before: Json | None = None
-    """What the body was before it was deleted: webhooks went out with it."""
+    """The body before its deletion: webhooks were sent with it."""
 
 
 @dataclass(slots=True)

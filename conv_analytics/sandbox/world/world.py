@@ -64,12 +64,12 @@ class World:
         self.people = People(seed, conversations, self.start_ms)
         self.clean = clean
         self.causes: tuple[Cause, ...] = self._label(parse(causes))
-        """What is wrong in this world on purpose: what was planted, then what is built in."""
+        """The deliberate problems of this world: the planted ones, then the built-in ones."""
         self._planted = {cause.kind: cause for cause in self.causes if not cause.built_in}
         self.lock = threading.RLock()
         self.on_change: Callable[[str, Conversation, int, bytes | None], None] | None = None
         """Called with each event that is written through the API: type, conversation, instant [ms], JSON.
-        What begins or ends a conversation has no JSON."""
+        Events that begin or end a conversation have no JSON."""
         self.ordinals: list[int] = list(range(conversations))
         """Ordinals of the conversations that exist, growing with their creation time."""
         self._last_ms = self.end_ms
