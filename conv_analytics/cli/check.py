@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Compare what was measured with limits. Exits with 4 if a rule is broken for sure: the whole 95 % interval is beyond the
-limit; with --fail-on any also if that may be chance. With 3 if none is, but one could not be judged because a unit it
-needs is not known; with 0 if every rule holds, or there were too few cases to tell, which the table says.
+Compare what was measured with limits. Exits with 4 if a rule is certainly broken (the whole 95 % interval is beyond the
+limit); with --fail-on any also if that may be chance. Exits with 3 if no rule is broken but one could not be judged
+because a unit that it needs is not known, and with 0 if every rule holds or has too few cases to tell, as the table
+says.
 """
 
 _EPILOG = f"""\
@@ -60,7 +61,7 @@ def add(
         "--fail-on",
         choices=("sure", "any"),
         default="sure",
-        help="when to exit with 4: only if broken for sure (the default), or also if that may be chance",
+        help="when to exit with 4: only if certainly broken (the default), or also if that may be chance",
     )
     add_zone(command)
     add_maps(command)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BOLD, RED, YELLOW = "1", "31", "33"
-#: Columns of answers that judge, and their words for bad and for uncertain.
+#: Columns that hold a judgement, with the words for bad and for uncertain.
 _JUDGED = {
     "verdict": (("poor",), ("fair", "unmeasured")),
     "outcome": (("broken",), ("broken_may_be_chance", "too_few")),
     "offender": (("yes",), ()),
     "enough": ((), ("no",)),
 }
-#: What marks a rate of few cases at its end.
+#: Suffix of a rate of few cases.
 _FEW = " *"
 _LEVELS = {"error": RED, "warning": YELLOW}
 

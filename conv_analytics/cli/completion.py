@@ -1,4 +1,4 @@
-"""`conv-analytics completion`: a script with which a shell completes commands, options and files."""
+"""`conv-analytics completion`: a shell-completion script for commands, options and files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh")
 _DESCRIPTION = """\
-Print a script with which the shell completes commands, options, their words, and paths at the Tab key. Needs the
+Print a script that lets the shell complete commands, options, their values, and paths with the Tab key. Needs the
 package shtab: pip install 'conv-analytics[completion]'.
 """
 

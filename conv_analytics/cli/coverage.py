@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from conv_analytics.exporter.coverage import Coverage
 
-#: Missing legs that are printed; --json and the table voice_calls have all.
+#: Number of missing legs to print; --json and the table voice_calls have all of them.
 _SHOWN = 20
 
 _DESCRIPTION = """\
-Compare the Voice API's call list with a folder, leg by leg. The lists that an export reads do not have most calls: what
-runs in a transient conversation cannot be read once it ended. The call list tells what is missing, but only for some
-days: run this daily, after the export. What was found is kept in the folder's table voice_calls.
+Compare the Voice API's call list with a folder, leg by leg. The lists that an export reads lack most calls: one in a
+transient conversation cannot be read once it has ended. The call list shows what is missing, but only for some days:
+run this daily, after the export. The result is stored in the folder's table voice_calls.
 
   covered            the folder has the leg to its end, from the lists
   covered_live       it has the leg to its end, from webhooks

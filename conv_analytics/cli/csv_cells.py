@@ -10,7 +10,7 @@ from conv_analytics.markup import spreadsheet_cell
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What moves a cursor, rings, or turns the text around it: C0 but tabs and ends of lines, C1, and directions of text.
+#: Characters that move the cursor, ring, or reverse text: C0 except tabs and line ends, C1, and bidirectional controls.
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 

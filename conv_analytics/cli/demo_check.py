@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Dataset
     from conv_analytics.sandbox import Truth
 
-#: Columns whose sum the truth has, and the name of that sum.
+#: Columns of which the truth holds the sum, and the name of that sum.
 _SUMS = (
     ("hangups", "packet_cnt", "packet_cnt"),
     ("hangups", "flaw_total", "flaw_total"),
@@ -22,7 +22,7 @@ _SUMS = (
     ("call_records", "duration_s", "duration_s_sum"),
     ("transcripts", "confidence", "confidence_sum"),
 )
-#: Columns whose number of rows per value the truth has.
+#: Columns of which the truth holds the number of rows per value.
 _COUNTS = (
     ("events", "type", "events_by_type"),
     ("messages", "message_type", "messages_by_type"),

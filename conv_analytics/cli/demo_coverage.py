@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 #: A small world: its webhooks are received one by one.
 CONVERSATIONS = 30
-#: Share of its calls whose conversations cannot be read once they ended.
+#: Share of its calls whose conversations cannot be read once they have ended.
 TRANSIENT = 0.3
-#: Webhooks that wait for an answer at a time.
+#: Webhooks in flight at a time.
 _AT_ONCE = 64
 
 
@@ -70,7 +70,7 @@ def _exported(sandbox: Sandbox, folder: Path) -> Coverage:
 
 
 async def _received(sandbox: Sandbox, folder: Path, delivered: Deliveries) -> int:
-    """Give the webhooks to the application that `listen` serves, without a server; return how many it refused."""
+    """Pass the webhooks to the application that `listen` serves, without a server; return how many it refused."""
     import httpx
 
     from conv_analytics.live import app

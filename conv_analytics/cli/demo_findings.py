@@ -40,7 +40,7 @@ def counts(folder: Path) -> Iterator[str]:
 
 
 def problems(folder: Path) -> list[str]:
-    """A sentence for each problem that `conv_analytics.analysis.findings` names, or that there is none."""
+    """A sentence for each problem that `conv_analytics.analysis.findings` names, or one that says there is none."""
     from conv_analytics.analysis import findings
     from conv_analytics.dataset import open_dataset
     from conv_analytics.privacy.display import Display

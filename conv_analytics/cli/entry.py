@@ -57,9 +57,9 @@ COMMANDS = (
     completion,
 )  # fmt: skip
 
-#: Commands that take about as long as what they import: looking for garbage meanwhile takes a tenth of their time.
+#: Commands that mostly spend their time on imports: garbage collection would take a tenth of it.
 _SHORT = frozenset({"timeline", "kpi", "quality", "offenders", "status", "tables"})
-#: Objects after which these look for garbage.
+#: Allocations between two garbage collections of these commands.
 _UNCOLLECTED = 100_000
 
 _EPILOG = """\
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run(arguments, debug=debug)
     finally:
         if argv is None:
-            # What is there now goes with the process: Python would look through all of it once more.
+            # All objects die with the process: without this, the collector would traverse them once more at exit.
             gc.freeze()
 
 

@@ -1,9 +1,9 @@
-"""CSV that Excel shows as it is: UTF-8 with a byte order mark, formulas only to keep texts, digits that stay digits.
+"""CSV that Excel shows unchanged: UTF-8 with a byte order mark, formulas only to keep texts, digits that stay digits.
 
-Excel takes what looks like a number for one, whatever was meant: a phone number loses its plus sign and becomes
+Excel converts every text that looks like a number: a phone number loses its plus sign and becomes
 4.47E+11, ``0044`` becomes 44, ``1-2`` becomes the second of January. The only way to keep such a text is a formula that
-gives it: ``="0044"``. It is written for texts of digits and a few signs alone; every other text that would be worked
-out gets an apostrophe before it, as OWASP advises.
+returns it: ``="0044"``. It is written only for texts of digits and a few signs; every other text that Excel would
+evaluate gets an apostrophe in front, as OWASP advises.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ _TEXT = 32_767
 def excel_csv(frame: pd.DataFrame) -> str:
     """A table as CSV for Excel.
 
-    - Instants lose their zone and what is below a millisecond: Excel knows neither. They are in the zone they were in.
+    - Instants lose their zone and fractions of a millisecond, which Excel lacks; they stay on the clock of their
+      zone.
     - A text that looks like a number or a date stays a text, as ``="0044"``; so do integers of more than fifteen
       digits, which Excel would round.
-    - A text that would be worked out gets an apostrophe before it; one of more than 32,767 characters is cut, and ends
+    - A text that Excel would evaluate gets an apostrophe in front; one of more than 32,767 characters is cut, and ends
       with ``...``; control characters become U+FFFD.
 
     >>> import csv, pandas as pd
@@ -43,7 +44,7 @@ def excel_csv(frame: pd.DataFrame) -> str:
     """
     import pandas as pd
 
-    # Of objects, into which texts may go.
+    # Columns of dtype object can take texts.
     done = frame.astype(object)
     for position in range(len(frame.columns)):
         column = frame.iloc[:, position]

@@ -1,4 +1,4 @@
-"""Exit codes: what a scheduler may conclude from the outcome of a command."""
+"""Exit codes: what the outcome of a command means to a scheduler."""
 
 from __future__ import annotations
 

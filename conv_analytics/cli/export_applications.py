@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from conv_analytics.exporter.applications import ApplicationExport
     from conv_analytics.exporter.options import ReadOptions
 
-#: The worst last: what a person has to change counts more than what the next run makes good.
+#: Worst last: what a person has to change counts more than what the next run repairs.
 _SEVERITY = (Exit.COMPLETE, Exit.LOCKED, Exit.UNAVAILABLE, Exit.INCOMPLETE, Exit.USAGE, Exit.BUG)
 
 

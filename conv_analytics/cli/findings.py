@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Name what is wrong with the calls in an export, each problem once: what, where, since when, how many calls of how many,
-against what is usual, whose side it is, and what to do. Every sensible grouping is tested, and nothing is named that
-may be chance. Exits with 0 whether or not there are problems; with --fail, with 4 if there are. Exits with 3
-if a unit that the verdict poor needs is not known.
+against what is usual, on whose side, and what to do. Every sensible grouping is tested, and nothing that may be chance
+is reported. Exits with 0 whether or not there are problems; with --fail, with 4 if there are. Exits with 3 if a unit
+that the verdict poor needs is not known.
 """
 
 _EPILOG = f"""\

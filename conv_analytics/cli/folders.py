@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-#: What `dataset_folder` looks at more closely; to import it takes a moment.
+#: What may be a URL is left to `dataset_folder`, which takes a moment to import.
 _LIKE_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -31,7 +31,7 @@ def folder(text: str, argument: str = "DEST", *, work: str | None = None) -> Pat
     Raises
     ------
     ConfigError
-        If nothing is named, a URL that is not supported, or a work folder that is of no use.
+        If the name is empty, the URL is not supported, or the work folder is of no use.
 
     Examples
     --------

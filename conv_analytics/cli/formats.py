@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("text", "csv", "excel", "json", "md")
-#: What `--help` says of them.
+#: The formats as `--help` describes them.
 FORMATS_HELP = "text (the default), CSV, CSV for Excel, JSON or Markdown"
 
-#: One underscore between letters or digits is itself in Markdown.
+#: A single underscore between letters or digits is literal in Markdown.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
 
 

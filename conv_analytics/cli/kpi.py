@@ -16,7 +16,7 @@ from conv_analytics.cli.readable import FEW, metrics_in_columns
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-#: The rates that people ask for.
+#: The rates that are printed by default.
 METRICS = ("asr", "ner", "setup_failure", "drop_failure", "short_6")
 
 _DESCRIPTION = """\
@@ -24,7 +24,7 @@ Print the rates of the calls in an export: ASR, NER, dropped and short calls and
 its 95 % confidence interval (lo, hi).
 """
 
-#: The rates of `kpi`, but for bounds of short calls: short_3, short_6, short_10, ...
+#: The rates of `kpi` except those of short calls (short_3, short_6, short_10, ...).
 ALL_METRICS = ("asr", "abr", "ner", "ner_terminal", "ner_isa", "ser", "seer", "seer_487", "isa", "scr", "ccr",
                "setup_failure", "drop_failure", "abandoned", "undecided")  # fmt: skip
 _EPILOG = f"""\

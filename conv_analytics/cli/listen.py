@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Receive the webhooks of a Vonage application until SIGTERM or Ctrl-C: RTC events at /rtc, Voice events at /voice. Each
-event is on the disk before it is answered, and every few minutes what arrived is folded into the folder's tables. This
-is the only way to get the calls that an export can no longer read once they have ended.
+event is on disk before it is answered, and every few minutes new events are folded into the folder's tables. This is
+the only way to get the calls that an export can no longer read once they have ended.
 """
 
 _EPILOG = """\
@@ -37,7 +37,7 @@ the application's settings at Vonage:
 signatures:
   The signature secret of the account signs each webhook; it is not the API secret. --secret-file or the variable
   VONAGE_SIGNATURE_SECRET holds it, or lines of api_key=secret for several accounts. Events that are not signed, or not
-  as they should be, are refused, or with --unsigned record stored with a mark; forged ones are refused always.
+  as they should be, are refused, or with --unsigned record stored with a mark; forged ones are always refused.
 
 state:
   /healthz answers 200, or 503 while events cannot be stored; /metrics is for Prometheus.
@@ -84,7 +84,7 @@ def add(
         nargs="?",
         const=1,
         default=0,
-        help="N proxies of yours (1) stand in front: believe what they add to X-Forwarded-For",
+        help="N proxies of yours (1) stand in front: trust what they add to X-Forwarded-For",
     )
     then = command.add_argument_group("what happens then")
     then.add_argument("--tee", metavar="URL", help="pass Voice events on to this server, and its answers back")
@@ -115,12 +115,12 @@ def run(options: argparse.Namespace) -> int:
 
 
 def seconds(text: str) -> float:
-    """A time on the command line in seconds.
+    """A duration on the command line, in seconds.
 
     Raises
     ------
     ConfigError
-        If it is none.
+        If it is not a duration.
 
     Examples
     --------

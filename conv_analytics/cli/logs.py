@@ -19,7 +19,7 @@ from conv_analytics.log import LOGGER, Entry
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
-#: What a command logs: this package, and Python's own warnings, which would otherwise be printed between the lines.
+#: Loggers of a command: this package, and Python's own warnings, which would otherwise be printed between the lines.
 _NAMES = ("conv_analytics", "py.warnings")
 _SHOWN = "CONV_ANALYTICS_PROGRESS"
 
@@ -57,7 +57,7 @@ class Text(logging.Formatter):
     """A time, a level and the message, on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line."""
+        """Format the line."""
         return redact(f"{_time(record)} {record.levelname} {record.getMessage()}")
 
 
@@ -65,7 +65,7 @@ class Json(logging.Formatter):
     """One JSON object: ``ts``, ``level``, ``event``, and the fields of the event."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the line; no text in it holds a secret."""
+        """Format the line; no text in it holds a secret."""
         entry = record.msg if isinstance(record.msg, Entry) else Entry(record.name, {"message": record.getMessage()})
         head = {"ts": _time(record), "level": record.levelname.lower(), "event": entry.event}
         return json.dumps({**head, **entry.fields}, default=str)

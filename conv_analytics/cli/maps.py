@@ -55,7 +55,7 @@ def enriched(
         for spec in options.maps:
             data = _with_map(data, spec, needed, getattr(options, "tz", None) or "UTC")
     except ConfigError as error:
-        # It may quote numbers of the file.
+        # The message may quote phone numbers of the file.
         raise ConfigError(Display(on=not options.unmasked).text(str(error))) from None
     if isinstance(data, EnrichedData):
         _print_counts(match_counts(data))

@@ -68,7 +68,7 @@ def as_flags(text: str) -> str:
 
 
 def program() -> str:
-    """The command that runs this program again, the way it was run now.
+    """The command that runs this program again, in the way it was started.
 
     >>> program().split()[-1] in {"conv-analytics", "conv_analytics"}
     True
@@ -109,7 +109,7 @@ def _write(stream: TextIO | None, text: str) -> None:
         _mute(stream)
     except UnicodeEncodeError:
         if text.startswith("\ufeff") and isinstance(stream, TextIOWrapper):
-            # A mark of UTF-8 is only right before UTF-8.
+            # A UTF-8 byte order mark belongs only before UTF-8.
             stream.reconfigure(encoding="utf-8")
             print(text, file=stream, flush=True)
             return

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.prune import Expired
 
 _DESCRIPTION = """\
-Show what of an export is older than an age, and with --yes remove it for good: whole conversations, all of whose rows
-are of earlier days (UTC). Nothing else ever removes anything. What is left stays readable and verifiable, and no later
-run exports the removed conversations again. Removes nothing from other copies, and nothing at the API.
+Show the data of an export that is older than an age, and with --yes remove it for good: whole conversations, all of
+whose rows are from earlier days (UTC). Nothing else ever removes anything. What is left stays readable and verifiable,
+and no later run exports the removed conversations again. Removes nothing from other copies, and nothing at the API.
 """
 
 _EPILOG = """\

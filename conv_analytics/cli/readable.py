@@ -53,7 +53,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _flag(value: Any) -> str:
     """A flag as yes or no; unknown is neither."""
-    # Of pandas' own null nothing can be asked.
+    # pandas' own null has no truth value.
     return "-" if value is None or str(value) == "<NA>" or value != value else "yes" if value else "no"  # noqa: PLR0124
 
 

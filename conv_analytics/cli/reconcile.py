@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Dataset
 
 _DESCRIPTION = """\
-Compare bills with the legs of a folder, leg by leg: what was billed and never seen, what was seen and not billed, and
-where duration, price or currency differ. The bills are files of the Reports API that you downloaded; this command asks
-nothing of that API, whose records cost money.
+Compare bills with the legs of a folder, leg by leg: what was billed but never seen, what was seen but not billed, and
+where duration, price or currency differ. The bills are files of the Reports API that you downloaded; this command never
+calls that API, whose records cost money.
 """
 
 _EPILOG = f"""\

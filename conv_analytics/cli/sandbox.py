@@ -79,7 +79,7 @@ def add(
     hooks.add_argument("--drop", metavar="SHARE", type=float, default=0.0, help="share that is never sent (0)")
     hooks.add_argument("--duplicates", metavar="SHARE", type=float, default=0.0, help="share that is sent twice (0)")
     hooks.add_argument(
-        "--shuffle", metavar="SECONDS", type=float, default=0.0, help="up to how late each is, so that they swap (0)"
+        "--shuffle", metavar="SECONDS", type=float, default=0.0, help="longest delay of each, to mix their order (0)"
     )
     hooks.add_argument(
         "--webhook-rate", metavar="N", type=float, default=0.0, help="requests per second to the webhook (no limit)"

@@ -29,7 +29,7 @@ def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
     Raises
     ------
     ConfigError
-        If it is none of them; the message shows what is accepted.
+        If the text has none of these forms; the message shows what is accepted.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def duration(text: str) -> timedelta:
     Raises
     ------
     ConfigError
-        If it is none; the message shows what is accepted.
+        If the text is not a duration; the message shows what is accepted.
 
     Examples
     --------
