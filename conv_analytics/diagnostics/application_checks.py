@@ -23,18 +23,18 @@ from conv_analytics.private_key import fingerprint_of, unquoted
 from conv_analytics.resources.application import Application, VoiceCapability, Webhook, get_application
 from conv_analytics.settings import DEFAULT_BASE_URL, is_loopback
 
-#: Life of a named conversation where the application sets none, from its creation. [h]
+#: Default lifetime of a named conversation, from its creation. [h]
 CONVERSATIONS_TTL_H = 48
-#: How long legs are kept where the application sets nothing. [d]
+#: How long legs are kept by default. [d]
 LEG_PERSISTENCE_DAYS = 2
 #: What lives for less than this many periods can come and go between two runs.
 LEAST_PERIODS = 2
 #: A nightly job starts some minutes earlier or later; two days are two nights all the same.
 TOLERANCE = 0.95
-#: Events that wait for longer have met a commit that fails, or a folder that is held. [s]
+#: Events that wait longer are held up by a failing commit or a locked folder. [s]
 LONG_WAIT_S = 3600
 
-#: What the account's key and secret are called, in the environment and in the settings.
+#: Names of the account's key and secret, in the environment and in the settings.
 _ACCOUNT = {"VONAGE_API_KEY": "api_key", "VONAGE_API_SECRET": "api_secret"}
 _NO_SETTINGS = "the application's settings were not read"
 _LISTEN = "Only webhooks bring the events of conversations that expire before a run comes: see conv-analytics listen."
@@ -108,7 +108,7 @@ def lifetimes(setup: Setup) -> Iterator[Finding]:
         hours = voice.conversations_ttl
     days = voice.leg_persistence_time if voice and voice.leg_persistence_time is not None else LEG_PERSISTENCE_DAYS
     lives = f"named conversations live {hours} h from their creation{assumed}, and {every}"
-    # Older applications mean "for ever" by 0.
+    # In older applications 0 means "for ever".
     least_h = LEAST_PERIODS * period / timedelta(hours=1) * TOLERANCE
     short = 0 < hours < least_h
     if short:

@@ -24,7 +24,7 @@ from conv_analytics.instants import utc_text
 from conv_analytics.resources import Conversation
 from conv_analytics.settings import Settings
 
-#: Somebody waits: a failure is repeated once.
+#: Somebody is waiting: a failed request is repeated only once.
 ONCE_MORE = Retry(repeats=1)
 _SERVER_ERRORS = 500
 _NOT_ASKED = "the API was not reached"
@@ -109,7 +109,7 @@ def conversations(setup: Setup) -> Iterator[Finding]:
 
 
 def client_of(setup: Setup, auth: httpx.Auth, base_url: str | None = None) -> Conversations:
-    """A client of the host, or of another one, with this authentication."""
+    """A client of the host, or of another host, with this authentication."""
     settings = Settings(base_url or setup.base_url or "", minted_for=setup.application_id)
     return Conversations(settings=settings, auth=auth, timeout=setup.timeout_s, retries=ONCE_MORE)
 
@@ -118,7 +118,7 @@ def _auth(setup: Setup) -> JWTAuth | OfficialSDKAuth | None:
     origin = setup.base_url or ""
     if setup.signer is not None:
         signing = OfficialSDKAuth(setup.signer.auth, origin=origin)
-        # One that cannot sign says so here.
+        # A key that cannot sign raises here.
         signing.header()
         return signing
     if setup.application_id is None or setup.key is None:

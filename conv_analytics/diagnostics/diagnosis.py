@@ -18,8 +18,8 @@ class Diagnosis:
     Attributes
     ----------
     findings
-        Each with its level (``ok``, ``warning``, ``error`` or ``skipped``), the check in ``where``, what is the case,
-        and what to do.
+        Each with its level (``ok``, ``warning``, ``error`` or ``skipped``), the check in ``where``, what it found, and
+        what to do.
     """
 
     findings: tuple[Finding, ...]

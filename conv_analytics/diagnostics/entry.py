@@ -26,7 +26,7 @@ from conv_analytics.settings import find_values
 
 TIMEOUT_S = 10.0
 
-#: Every check with its name, in the order in which they run: later ones go on with what earlier ones found.
+#: Every check with its name, in the order in which they run: later ones build on what earlier ones found.
 CHECKS: tuple[tuple[str, Check], ...] = (
     ("application id", credentials.application_id),
     ("private key", credentials.private_key),
@@ -63,18 +63,18 @@ def doctor(
 ) -> Diagnosis:
     """Check everything that a nightly export needs, and say what to do about each fault.
 
-    A fault is a finding, never an exception: it works without a network, a folder or a key. At most six requests are
-    sent, and nothing is written. With ``VONAGE_API_KEY`` and ``VONAGE_API_SECRET`` set, the application's settings are
-    checked, too.
+    A fault is a finding, never an exception: `doctor` works without a network, a folder or a key. At most six requests
+    are sent, and nothing is written. With ``VONAGE_API_KEY`` and ``VONAGE_API_SECRET`` set, the application's settings
+    are checked, too.
 
     Parameters
     ----------
     dest
-        The folder of the export; without it, what concerns a folder is skipped.
+        The folder of the export; without it, the checks of a folder are skipped.
     application_id, private_key, base_url
         As for `Conversations`.
     listener
-        Address of a running ``conv-analytics listen``, whose ``/healthz`` is asked.
+        Address of a running ``conv-analytics listen``, whose ``/healthz`` is requested.
     timeout
         Longest time to wait for an answer. [s]
 
@@ -86,7 +86,7 @@ def doctor(
     Raises
     ------
     ConfigError
-        If `listener` is no URL, or `timeout` not above 0.
+        If `listener` is not a URL, or `timeout` is not above 0.
 
     Examples
     --------

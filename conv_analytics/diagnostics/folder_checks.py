@@ -25,11 +25,11 @@ from conv_analytics.privacy.display import Display
 LONG_RUN = timedelta(hours=12)
 #: A run is late when the last one is older than this many periods.
 LATE_PERIODS = 1.5
-#: Until its commit, a run keeps the API's answers as well: several times what it adds in the end.
+#: Until its commit, a run also stores the API's answers: several times the size of what it adds in the end.
 WORKING_ROOM = 5
 #: Runs that the free disk space should suffice for.
 NIGHTS_AHEAD = 30
-#: Free space that is little, where no run tells how much one takes. [B]
+#: Free space that counts as low where no earlier run shows how much one takes. [B]
 LITTLE = 1 << 30
 
 _NO_FOLDER, _NO_RUNS = "no folder was named", "the folder has no export yet"
@@ -51,7 +51,7 @@ def folder(setup: Setup) -> Iterator[Finding]:
         layout.check()
         if layout.commits.exists():
             layout.prepare()
-        # It has no name where the system allows that, and is gone when it is closed.
+        # The file has no name where the system allows that, and is deleted when it is closed.
         with tempfile.TemporaryFile(dir=setup.dest):
             pass
         setup.commits = tuple(commits(layout))
@@ -167,7 +167,7 @@ def disk_space(setup: Setup) -> Iterator[Finding]:
     except OSError as problem:
         yield skipped(f"the free space of {setup.dest} cannot be read ({problem.strerror or problem})")
         return
-    # A compacted folder begins with everything in one commit, which is no measure of a run.
+    # A compacted folder begins with everything in one commit, which says nothing about the size of a run.
     exports = [commit for commit in setup.commits or () if commit.report.get("requests")]
     sizes = [sum(file.bytes for file in commit.files) for commit in exports[-LAST_RUNS:]]
     text, advice = f"{free / 1e9:,.1f} GB are free", "Free some, or move the folder to a larger disk."
@@ -185,7 +185,7 @@ def disk_space(setup: Setup) -> Iterator[Finding]:
 
 
 def _creatable(dest: Path) -> Finding:
-    """Whether a folder that does not exist can be made."""
+    """Whether a folder that does not exist can be created."""
     parent = _existing(dest)
     if not parent.is_dir():
         return error(f"{parent} is a file", "Name a folder.")

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from conv_analytics.resources import ConversationPage
     from conv_analytics.resources.application import Application
 
-#: Runs whose median says how often an export runs, and how much it brings.
+#: Number of runs whose medians tell how often an export runs and how much it adds.
 LAST_RUNS = 7
-#: How often an export runs where the folder does not tell.
+#: How often an export runs where the folder does not show it.
 NIGHTLY = timedelta(days=1)
 
 
@@ -65,7 +65,7 @@ class Setup:
 
     @property
     def exports(self) -> list[dict[str, Any]]:
-        """The exports into the folder, oldest first: no compaction or replay, nor runs with a window of their own."""
+        """The exports into the folder, oldest first, without compactions, replays, and runs with an explicit window."""
         return [run for run in runs(self.commits or ()) if run["requests"] and not run["since"] and not run["until"]]
 
     @property
@@ -73,7 +73,7 @@ class Setup:
         """How often an export runs; None if there were too few runs to tell."""
         starts = sorted(datetime.fromisoformat(run["at"]) for run in self.exports[-LAST_RUNS - 1 :])
         gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
-        # Two runs may be one and its repetition.
+        # Two runs may be one run and its repetition.
         return timedelta(seconds=median(gaps)) if len(gaps) > 1 else None
 
 

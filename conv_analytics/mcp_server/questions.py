@@ -1,4 +1,4 @@
-"""The questions that an assistant can ask of an export; each is one function, whose docstring the assistant reads."""
+"""The questions that an assistant can ask about an export: one function each, whose docstring the assistant reads."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ TIME_LIMIT_S = 30.0
 #: Rows that are fetched.
 ROW_LIMIT = 1_000
 MEMORY_LIMIT = "1GB"
-#: What a customer wrote or said, and what holds it: not even its masked form is worth its size.
+#: Columns with what a customer wrote or said: even its masked form is not worth its size.
 _BODIES = frozenset({"body", "extra"})
 
 
@@ -48,7 +48,7 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
     Raises
     ------
     ConfigError
-        If it is no such query, fails, or takes too long.
+        If it is not such a query, fails, or takes too long.
 
     Examples
     --------
@@ -97,7 +97,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
     for name in sorted(tables):
         inner = dataset.statement(name)
         shown = _columns(connection, inner, display, masked)
-        # Names of ours and statements of the dataset; nothing of the assistant's goes into it.
+        # Built from our names and the dataset's statements; nothing from the assistant goes into it.
         connection.execute(f'create view "{name}" as select {shown} from ({inner})')  # noqa: S608
     folder = str(dataset.path.resolve())
     settings = {
@@ -130,9 +130,9 @@ def _columns(connection: duckdb.DuckDBPyConnection, inner: str, display: Display
 def _mask_function(connection: duckdb.DuckDBPyConnection, column: str, display: Display, masked: set[str]) -> str:
     """The name of the function that masks a column; columns of one name are masked alike."""
     function = f"masked_{column}"
-    # Asking DuckDB whether it has the function lists all of its functions: 15 ms for each column.
+    # To look the function up, DuckDB lists all of its functions: 15 ms for each column.
     if column not in masked:
-        # Callers, networks and words repeat.
+        # Values such as callers and networks repeat.
         mask = functools.lru_cache(maxsize=100_000)(functools.partial(display.column, column))
         connection.create_function(function, mask, ["VARCHAR"], "VARCHAR")
         masked.add(column)

@@ -22,7 +22,7 @@ _REFUSED = re.compile(
     re.IGNORECASE,
 )
 
-#: Parts of a FROM clause that show what is not in the tables.
+#: Parts of a FROM clause that show data from outside the tables.
 _OTHER_SOURCES = frozenset({"SHOW_REF", "DELIM_GET", "CTE", "BOUND_TABLE_REF"})
 
 
@@ -36,7 +36,7 @@ def check_sql(query: str, tables: Collection[str], connection: duckdb.DuckDBPyCo
     tables
         Names of the tables that it may read.
     connection
-        Any connection: its parser is asked, and nothing is run.
+        Any connection: only its parser is used, and nothing is run.
 
     Raises
     ------
