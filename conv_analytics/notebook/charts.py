@@ -19,7 +19,7 @@ from conv_analytics.notebook.svg import Drawing, fitted, number
 WIDTH = 560.0
 _SMALL = 11
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-#: How many bars have room for a label.
+#: Maximum number of bars with room for a label.
 _LABELS = 12
 #: The strongest shade of a heatmap; 0 is the weakest.
 STEPS = 5

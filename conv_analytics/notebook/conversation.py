@@ -19,11 +19,11 @@ def leg_verdicts(tables: Source, data: Any, units: Units | None) -> pd.DataFrame
     Parameters
     ----------
     tables
-        Those of one conversation.
+        The tables of one conversation.
     data
-        All data: units are detected on it, because one conversation is not enough for that.
+        All data: units are detected on it, because one conversation is not enough.
     units
-        The units, where they are known already.
+        The units, if they are already known.
     """
     units = units or units_of_all(data)
     known = tables.cache.get(("verdicts",))

@@ -29,7 +29,7 @@ def safe(html: str) -> Markup:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a template of this package; whatever `safe` did not mark is escaped.
+    """Fill a template of this package; everything that `safe` did not mark is escaped.
 
     >>> render("page.html.j2", title="<t>", body="<b>", policy="", style="", scripts=()).count("&lt;")
     2
@@ -60,9 +60,9 @@ def resource(name: str) -> str:
 
 @cache
 def module(*names: str) -> str:
-    """Several JavaScript modules as one; each may use the ones before it, and what it imports from them is left out."""
+    """Several JavaScript modules as one; each may use the ones before it, and its imports of them are left out."""
     text = re.sub(r"^import [^;]*;\n", "", "".join(map(resource, names)), flags=re.MULTILINE)
-    # Comments and indentation are for those who read the source.
+    # Comments and indentation only help readers of the source.
     text = re.sub(r"^\s*(?://.*\n|/\*\*.*\*/\n)?", "", text, flags=re.MULTILINE)
     return re.sub(r"(?<=[;,{(])\n", "", text)
 
@@ -102,7 +102,7 @@ def variables(theme: Theme) -> str:
 
 
 def page_style() -> str:
-    """The style sheet of a whole page: as light or dark as its theme or its reader's system is, and light on paper."""
+    """The style sheet of a whole page: light or dark by its theme or its reader's system, and light on paper."""
     light, dark = (f"color-scheme:{theme.name};{variables(theme)}" for theme in (LIGHT, DARK))
     return (
         f":root{{{variables(LIGHT)}color-scheme:light dark}}\n"
@@ -126,7 +126,7 @@ def page(title: str, body: str, *, scripts: Sequence[str] = (), style: str = "")
     style
         More CSS.
     """
-    # A browser hashes exactly what stands between the tags.
+    # A browser hashes exactly the text between the tags.
     return render(
         "page.html.j2", title=title, body=safe(body), policy=policy(scripts), style=safe(page_style() + style),
         scripts=[safe(text) for text in scripts],

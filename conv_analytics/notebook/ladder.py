@@ -37,10 +37,10 @@ HEAD = ("time", "since start", "from", "to", "what", "leg")
 #: A shorter pause is not shown. [µs]
 _PAUSE = 2 * SECOND
 _ROW, _TOP, _LEFT, _COLUMN = 30, 74, 150, 190
-#: The name of a step in SIP, and on a leg without SIP.
+#: The names of a step, in SIP and on a leg without SIP.
 _NAMES = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
           "bye": ("BYE", "hangup"), "cancel": ("CANCEL", "cancelled")}  # fmt: skip
-#: What is drawn of a leg; countries would take long to look up.
+#: Columns of a drawn leg; countries would take long to look up.
 _DRAWN = (
     "technology", "direction", "member_id", "remote_address", "started_at", "ringing_at", "answered_at", "ended_at",
     "answered", "status", "outcome", "reason", "reason_code", "sip_code", "hung_up_by",
@@ -100,7 +100,7 @@ def show_ladder(
     tz
         IANA name of the time zone.
     mask
-        False shows numbers and names as they are.
+        False shows numbers and names unmasked.
     theme
         ``light``, ``dark``, or ``auto``.
     units
@@ -109,12 +109,12 @@ def show_ladder(
     Returns
     -------
     Ladder
-        Shows itself in a notebook; ``print`` gives it as text, ``to_mermaid`` as a diagram for Markdown.
+        Shows itself in a notebook; ``print`` writes it as text, ``to_mermaid`` returns a diagram for Markdown.
 
     Raises
     ------
     ConfigError
-        If the zone is unknown, or the data has nothing of the conversation.
+        If the zone is unknown, or the data has nothing about the conversation.
     TableNotFound
         If no table has events.
 
@@ -154,7 +154,7 @@ class Ladder:
 
     @cached_property
     def legs(self) -> pd.DataFrame:
-        """Its legs, as `conv_analytics.analysis.legs` gives them; not masked."""
+        """Its legs, as `conv_analytics.analysis.legs` returns them; not masked."""
         return _legs(self._tables)
 
     @property
@@ -164,7 +164,7 @@ class Ladder:
 
     @cached_property
     def parties(self) -> list[str]:
-        """The parties as shown, from left to right: callers, the platform, called parties."""
+        """The displayed parties, from left to right: callers, the platform, called parties."""
         return [name for _, name in self._columns]
 
     @cached_property
@@ -180,14 +180,14 @@ class Ladder:
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The arrows, in the order of time."""
+        """The arrows, in order of time."""
         places = {address: place for place, (address, _) in enumerate(self._columns)}
         steps = [
             step
             for leg, row in enumerate(self._rows)
             for step in _steps(row, leg, places[_address(row)], places[""])
         ]  # fmt: skip
-        # At one instant what reaches the platform stands before what it sends: the caller's INVITE before its effects.
+        # At one instant, steps to the platform come before steps from it: the caller's INVITE before its effects.
         return sorted(steps, key=lambda step: (step.at, step.stage, step.source == places[""]))
 
     def svg(self, theme: str | None = None) -> str:
@@ -220,7 +220,7 @@ class Ladder:
         return "\n".join(lines)
 
     def fragment(self) -> str:
-        """HTML for a notebook: the picture, and a table of the same."""
+        """HTML for a notebook: the picture, and its steps as a table."""
         return render(
             "ladder.html.j2", alt=f"{self.title}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}",
             picture=data_uri(self.svg()), steps=len(self.steps), head=HEAD, rows=self.lines(), note=NOTE,
@@ -260,7 +260,7 @@ def _address(row: Mapping[str, Any]) -> str:
 
 
 def _masked_leg(row: Mapping[str, Any], display: Display) -> dict[str, Any]:
-    """A leg, with what stands on arrows masked."""
+    """A leg, with the labels of arrows masked."""
     return {**row, **{name: display.column(name, row.get(name)) for name in ("outcome", "status")}}
 
 
@@ -325,7 +325,7 @@ def _picture(ladder: Ladder, theme: str) -> str:
 
 
 def _placed(steps: Sequence[Step]) -> list[tuple[int, Step]]:
-    """The row of each step: a pause takes a row of its own."""
+    """The row of each step: a pause takes a separate row."""
     rows: list[tuple[int, Step]] = []
     for step in steps:
         if not rows:

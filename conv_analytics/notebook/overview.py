@@ -55,7 +55,7 @@ def show_verdicts(data: Data, profile: str | Profile = "recommended", *, mask: b
     data, profile
         As for `conv_analytics.analysis.quality`.
     mask
-        False shows ids that may contain a name or a number as they are; ids of the platform are always shown.
+        False shows ids that may contain a name or a number unmasked; ids of the platform are always shown.
 
     Returns
     -------

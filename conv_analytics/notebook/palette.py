@@ -20,7 +20,7 @@ class Theme:
     Attributes
     ----------
     ground, raised, line, text, quiet, accent
-        Page, panels and stripes, rules, text, text that is less important, focus and links.
+        Page, panels and stripes, rules, text, secondary text, focus and links.
     quality
         By verdict: ``good``, ``fair``, ``poor``, ``unmeasured``.
     states

@@ -1,4 +1,4 @@
-"""Plots of what the analysis computes, as matplotlib Axes to look at and to work on.
+"""Plots of the results of the analysis, as matplotlib Axes that can be modified further.
 
 Each takes a frame that a function of `conv_analytics.analysis` returns, draws on `ax` or on a new figure, and returns
 the Axes. Axes have units, titles say how many rows are shown. matplotlib is imported when a plot is drawn.
@@ -29,7 +29,7 @@ _GOOD, _NONE = LIGHT.quality[Verdict.GOOD], LIGHT.quality[Verdict.UNMEASURED]
 _MOS_STEP = 0.1
 #: The longest label. [characters]
 _LONGEST = 32
-#: The colours of limits; that of fair is too light for a line.
+#: The colours of limits; the palette's colour of fair is too light for a line.
 _LIMIT_COLOURS: Mapping[str, str] = {Verdict.FAIR: LIGHT.edges[Verdict.FAIR], Verdict.POOR: LIGHT.quality[Verdict.POOR]}
 
 
@@ -39,7 +39,7 @@ def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, a
     Parameters
     ----------
     quality
-        As `quality` gives it.
+        The result of `quality`.
     profile
         The rulebook whose limits are drawn.
     ax
@@ -116,7 +116,7 @@ def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     cells
-        As `heatmap` gives it.
+        The result of `heatmap`.
     ax
         Where to draw.
 
@@ -153,7 +153,7 @@ def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     legs
-        As `legs` or `calls` gives them.
+        The result of `legs` or `calls`.
     ax
         Where to draw.
 
@@ -192,7 +192,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
     Parameters
     ----------
     steps
-        As `concurrency` gives it.
+        The result of `concurrency`.
     tz
         IANA zone of the axis.
     ax
@@ -212,7 +212,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
     ax, zone = _axes(ax), zone_info(tz)
     up = _floats(steps["concurrent"])
     if len(steps):
-        # matplotlib takes numpy's instants, which are UTC; the labels of the axis are on the zone's clock.
+        # matplotlib takes numpy's instants, which are UTC; the axis labels are on the zone's clock.
         at = steps["at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
         ax.step(at, up, where="post", color=_GOOD, linewidth=1)
         ax.fill_between(at, up, step="post", color=_GOOD, alpha=0.15)
@@ -234,7 +234,7 @@ def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     funnel
-        As `message_funnel` gives it, or any frame with ``state``, ``k`` and ``n``.
+        The result of `message_funnel`, or any frame with ``state``, ``k`` and ``n``.
     ax
         Where to draw.
 
@@ -281,7 +281,7 @@ def _legend(ax: Any) -> None:
 
 
 def _titled(ax: Any, title: str) -> Axes:
-    # It may contain texts of the data: a dollar is no formula.
+    # It may contain texts of the data, in which a dollar does not begin a formula.
     ax.set_title(title, loc="left", parse_math=False, pad=24 if ax.get_legend() else None)
     titled: Axes = ax
     return titled

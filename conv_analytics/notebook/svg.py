@@ -6,12 +6,12 @@ from conv_analytics.notebook.html import escape
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-#: Width of a character relative to the font size, overestimated a little.
+#: Width of a character relative to the font size, slightly overestimated.
 _CHARACTER = 0.56
 
 
 class Drawing:
-    """An SVG picture, made of one element after another.
+    """An SVG picture, built element by element.
 
     Attributes have their SVG names with ``_`` for ``-``, as in ``text_anchor="end"``; ``class_`` is ``class``. An
     attribute that is None is left out.
@@ -70,7 +70,7 @@ def number(value: float) -> str:
 
 
 def text_width(text: str, size: float = 12) -> float:
-    """Estimate the width of a text in pixels, rather too much."""
+    """Estimate the width of a text in pixels, slightly too large."""
     return len(text) * size * _CHARACTER
 
 

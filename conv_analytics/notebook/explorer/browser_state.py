@@ -8,7 +8,7 @@ from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, TOOLTIPS, View
 
-#: What never changes: the columns with their headings, and the classes of calls, worst first.
+#: The constant part: the columns with their headings, and the classes of calls, worst first.
 HEADINGS: dict[str, Any] = {
     "columns": [[name, shown, TOOLTIPS.get(name, "")] for name, shown in COLUMNS.items()],
     "verdicts": [verdict.value for verdict in Verdict], "kinds": list(CLASSES), "page": PAGE,

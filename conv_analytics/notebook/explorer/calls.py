@@ -55,9 +55,9 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
 
 
 def cached_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The calls of the data, as `judged_calls` gives them, and the verdicts on its legs.
+    """The calls of the data, as `judged_calls` returns them, and the verdicts on its legs.
 
-    A dataset keeps them, for it does not change; a large one in the cache of its folder, for the next session.
+    They are cached with a dataset, which does not change; for a large one in its folder, for the next session.
     """
     cache: dict[str, Any] = getattr(data, "session_cache", {})
     of, *frames = cache.get("explorer", (None, None, None))
@@ -81,7 +81,7 @@ def cached_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def calls_of_legs(legs: pd.DataFrame) -> pd.DataFrame:
-    """The calls of judged legs, as `judged_calls` gives them."""
+    """The calls of judged legs, as `judged_calls` returns them."""
     frame: pd.DataFrame = calls(legs)
     worst = _worst_legs(legs, frame)
     joined = frame.assign(**{_CONVERSATION: frame[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")

@@ -32,13 +32,13 @@ def explore(
     tz
         IANA name of the time zone that is shown, and of the days that calls are filtered by.
     mask
-        False shows numbers, names and texts as they are, and says UNMASKED. Otherwise they reach neither the browser
-        nor the saved notebook.
+        False shows numbers, names and texts unmasked, and says UNMASKED. Otherwise they reach neither the browser nor
+        the saved notebook.
     profile
         The rulebook of the verdicts on audio.
     client
         Adds a panel above that exports this client's application to the dataset's folder (``exports`` without one);
-        after each run, what is in the folder is shown.
+        after each run, the new state of the folder is shown.
     panel
         The same with a panel that you configure: ``explore(panel=export_panel(client, "exports", rate=30))``.
 
@@ -46,8 +46,8 @@ def explore(
     -------
     Explorer
         Shows itself in a notebook, and is an anywidget: ``mo.ui.anywidget(explore(...))`` in marimo. Its ``calls``,
-        ``selected``, ``filters`` and ``timeline`` follow what is done there, and setting the filters changes what is
-        shown.
+        ``selected``, ``filters`` and ``timeline`` follow the reader's actions, and setting the filters changes the
+        view.
 
     Raises
     ------

@@ -36,10 +36,10 @@ class Explorer(RequestWidget):
     panel
         The panel of the export; None without a client.
     headings, filtering, table, selection, conversation, export, error
-        What the browser shows, masked; each is sent when it changes. ``selection["count"]`` is how many calls are
-        selected.
+        The state of the browser, masked; each part is sent when it changes. ``selection["count"]`` is the number of
+        selected calls.
     picked
-        Written by the browser: what is selected in the timeline.
+        Written by the browser: the selection in the timeline.
     """
 
     _esm = module(
@@ -65,7 +65,7 @@ class Explorer(RequestWidget):
         self.panel = panel
         state = {"filtering": browser_state.filtering(self._view), "table": browser_state.table(self._view),
                  "selection": browser_state.selection(self._view, None)}  # fmt: skip
-        # An export reports from a thread of its own, while the browser may ask for something: one lock for both.
+        # An export reports from its own thread, while the browser may send a request: one lock for both.
         super().__init__(self._answer, self._fragment, None if panel is None else panel.lock, **state)
         if panel is not None:
             self.export = panel.view_state
@@ -163,7 +163,7 @@ class Explorer(RequestWidget):
             self._show_calls()
 
     def _on_export(self, folder: Path) -> None:
-        """Show what an export has written; called in its thread."""
+        """Show the data that an export has written; called in its thread."""
         try:
             self.reload(dataset_in(folder))
         except ConvAnalyticsError as error:

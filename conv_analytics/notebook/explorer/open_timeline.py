@@ -14,12 +14,12 @@ from conv_analytics.notebook.timeline.timeline import Timeline
 
 
 class OpenTimeline:
-    """The timeline below the calls; `Explorer.timeline` gives it. It stays the same when another call is opened.
+    """The timeline below the calls, `Explorer.timeline`. It stays the same object when another call is opened.
 
     Attributes
     ----------
     rows
-        Positions in `frame` of what is selected in the browser.
+        Positions in `frame` of the rows selected in the browser.
 
     Examples
     --------
@@ -72,7 +72,7 @@ class OpenTimeline:
         return self._timeline._repr_mimebundle_(**options)
 
     def _display_(self) -> Timeline:
-        """What marimo shows."""
+        """The representation that marimo shows."""
         return self._timeline
 
     @safe_repr

@@ -17,9 +17,9 @@ _HEIGHT, _BIN_WIDTH = 64, 10
 
 @cache
 def style() -> str:
-    """The style sheet: everything in it is below the class of the explorer, and as light or dark as the page is.
+    """The style sheet: everything in it is below the class of the explorer, and light or dark like the page.
 
-    What the page says is found out by the script where there is one, since within a shadow root no style knows.
+    The script, if there is one, detects the theme of the page, which no style can do within a shadow root.
     """
     light, dark = (f"{variables(theme)}color-scheme:{theme.name}" for theme in (LIGHT, DARK))
     here = ".ca-explore"
@@ -41,7 +41,7 @@ def fragment(view: View) -> str:
     caption = view.display.text(str(view.filters))
     if len(rows) < numbers.calls:
         caption += f"; the first {len(rows):,} of {numbers.calls:,}"
-    # An untrusted notebook loses its styles: the words have to be enough.
+    # An untrusted notebook loses its styles: the text has to be enough.
     return render(
         "explorer/explorer.html.j2", style=safe(style()), numbers=numbers.parts(), summary=numbers,
         masked=numbers.masked, mask=mask_label(masked=numbers.masked), bins=over_time,
@@ -51,7 +51,7 @@ def fragment(view: View) -> str:
 
 
 def strip(over_time: Sequence[Bin]) -> str:
-    """The histogram of calls over time as SVG, light or dark as its reader's system is."""
+    """The histogram of calls over time as SVG, light or dark like its reader's system."""
     most = max(1, *(sum(each.counts) for each in over_time))
     bars = []
     for place, each in enumerate(over_time):

@@ -39,9 +39,9 @@ class Fields:
     Attributes
     ----------
     folder
-        Where to.
+        The folder to write to.
     since, until
-        Only conversations created in this time: days of the panel's zone, or instants; `until` is excluded.
+        Only conversations created in this period: days of the panel's zone, or instants; `until` is excluded.
     tables
         Their names, separated by commas; empty for all but ``users`` and ``sessions``.
     """
@@ -70,7 +70,7 @@ def export_panel(
     Parameters
     ----------
     client
-        Whose application to export.
+        The client of the application to export.
     dest
         The folder; it can be changed in the panel.
     tz
@@ -78,9 +78,9 @@ def export_panel(
     on_end
         Called with the folder after each run, however it ended, in the run's own thread.
     options
-        ``concurrency``, ``rate``, ``full``, ``lookback``, ``sweep``, ``allow_empty``, ``processes`` and ``mask`` as
-        `conv_analytics.export` takes them. ``since``, ``until`` and ``tables`` are fields of the panel: enter them
-        there, or set them by ``start(since=...)``.
+        ``concurrency``, ``rate``, ``full``, ``lookback``, ``sweep``, ``allow_empty``, ``processes`` and ``mask`` as in
+        `conv_analytics.export`. ``since``, ``until`` and ``tables`` are fields of the panel: enter them there, or set
+        them with ``start(since=...)``.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def export_panel(
     Raises
     ------
     ConfigError
-        If the zone is unknown, or an option has no valid value.
+        If the zone is unknown, or an option has an invalid value.
     TypeError
         If there is no option of that name.
 
@@ -123,13 +123,13 @@ class ExportPanel(RequestWidget):
     Attributes
     ----------
     fields
-        What to export, as entered in the panel.
+        The export, as entered in the panel.
     job
         The latest run; None before the first.
     ends
         Called with the folder after each run.
     view_state
-        What the browser shows.
+        The state of the browser.
     """
 
     _esm = module("dom.js", *(f"explorer/{name}.js" for name in ("widget", "panel", "panel_widget")))
@@ -173,7 +173,7 @@ class ExportPanel(RequestWidget):
         Raises
         ------
         ConfigError
-            If a field has no valid value.
+            If a field has an invalid value.
         """
         with self._lock:
             if self.job is not None and self.job.running:

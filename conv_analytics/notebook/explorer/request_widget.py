@@ -15,7 +15,7 @@ from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 class RequestWidget(anywidget.AnyWidget):
     """A widget whose browser sends requests.
 
-    A front end may keep values back while Python is busy and send only the last one. So the browser repeats every
+    A front end may hold values back while Python is busy and send only the last one. So the browser repeats every
     request until it has the answer, and each is handled once, by its number.
 
     Parameters
@@ -25,7 +25,7 @@ class RequestWidget(anywidget.AnyWidget):
     html
         The widget without a script, as HTML.
     lock
-        Held while requests are handled; one of its own when absent.
+        Held while requests are handled; a new one when absent.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ class SearchIndex:
     column
         Texts, numbers or nulls.
     display
-        How its different values are shown; as they are when absent.
+        Formats its distinct values; they are shown unchanged when absent.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class SearchIndex:
     def containing(self, part: str) -> Rows:
         """The rows whose text contains a part."""
         hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
-        # A null has the place -1: the last.
+        # A null has the position -1: the last.
         rows: Rows = np.append(hits, False)[self._places].astype(bool)
         return rows
 

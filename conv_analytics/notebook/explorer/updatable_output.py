@@ -7,12 +7,12 @@ from typing import Any
 
 
 class UpdatableOutput:
-    """One output that can be updated in its place, from any thread.
+    """One output that can be updated in place, from any thread.
 
     Parameters
     ----------
     bundle
-        Gives the content by media type, and its metadata.
+        Returns the content by media type, and its metadata.
     """
 
     def __init__(self, bundle: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> None:

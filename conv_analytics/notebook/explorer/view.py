@@ -37,7 +37,7 @@ COLUMNS = {
     "rule": "why",
     "conversation_id": "conversation",
 }
-#: What is shown when the pointer rests on a heading.
+#: Tooltips of headings.
 TOOLTIPS = {
     "outcome": "what became of the call; `explain` tells what its SIP code means",
     "talk_s": term("talk").tooltip,
@@ -58,11 +58,11 @@ class View:
     Parameters
     ----------
     frame
-        Calls as `judged_calls` gives them.
+        Calls as `judged_calls` returns them.
     tz
         IANA name of the time zone.
     mask
-        False shows numbers and names as they are.
+        False shows numbers and names unmasked.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ class View:
         filters = text.strip()
         if not filters:
             return rows
-        # Only what is shown can be matched by parts; a whole number matches by its masked form.
+        # A part of a text matches only as displayed; a whole number matches by its masked form.
         forms = {filters.lower(), self.display.party(filters.lstrip("+") or filters).lower()}
         matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
         return matches

@@ -76,7 +76,7 @@ def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
 
     assert period.since is not None
     files = data.statement(TABLE, (period.since - timedelta(days=1)).date())
-    # Only this package's own names and words are in the statement; the rest are parameters.
+    # Only this package's own names and words are in the statement; everything else is a parameter.
     statement = f"""
     select strftime(timezone(?, "at"), '%Y-%m-%d') as day,
       count(*) filter (coverage_class in ({_FOUND})),

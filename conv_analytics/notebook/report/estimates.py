@@ -44,7 +44,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Bin:
-    """A bin of a histogram, from `low` until before `high`."""
+    """A bin of a histogram, from `low` up to but not including `high`."""
 
     low: float | None
     high: float | None

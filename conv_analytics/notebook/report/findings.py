@@ -20,7 +20,7 @@ from conv_analytics.notebook.report.numbers import Finding, Findings, FindingSlo
 from conv_analytics.notebook.report.period import Period
 from conv_analytics.privacy.display import Display
 
-#: How many are named.
+#: Maximum number of reported problems.
 MOST = 10
 #: Columns whose values the sentences of findings may quote.
 _QUOTED = ("network_code", "country", "channel_type", "direction", "user_id", "from_address", "to_address",
@@ -31,10 +31,10 @@ _SENTENCES = ("where", "what", "compared_with", "same_calls", "ruled_out", "advi
 def findings_of(
     data: Any, judged: JudgedLegs, period: Period, *, display: Display, profile: Profile, limited: bool, compared: bool
 ) -> Findings | None:
-    """The problems that `analysis.findings` names in a period and the one before, masked; None without legs.
+    """The problems that `analysis.findings` reports for a period and the one before, masked; None without legs.
 
-    The period before shows what is new: a single day has nothing that it could be compared with. What had ended when
-    the period began is left out.
+    The period before shows what is new: a single day has nothing to be compared with. Problems that had ended when the
+    period began are left out.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def findings_of(
     judged
         Its legs, not masked.
     limited
-        Whether the caller limited the period: legs without a start are in all data only.
+        Whether the caller limited the period: legs without a start are only in all data.
     compared
-        Whether there are legs of the period before.
+        Whether there are legs from the period before.
     """
     span = replace(period, since=period.before) if compared else period
     since, until = (span.since, span.until) if limited else (None, None)
@@ -138,14 +138,14 @@ def _trend(
 
 
 def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str) -> pd.Series[Any] | None:
-    """Which legs are of a group; None where the legs do not have its column."""
+    """Which legs are in a group; None where the legs do not have its column."""
     here = pd.Series(data=True, index=legs.index) if scope == "all" else legs["direction"] == scope
     for name, value in keys.items():
         if name == "prefix":
             digits = legs["remote_address"].astype("str").str.lstrip("+")
             here &= digits.str.startswith(value).fillna(value=False)
         elif name == "hour":
-            # As "22-6": from the first hour until before the last, maybe over midnight.
+            # Like "22-6": from the first hour up to but not including the last, maybe over midnight.
             first, last = map(int, value.split("-"))
             here &= ((legs["started_at"].dt.tz_convert(tz).dt.hour - first) % 24) < ((last - first) % 24 or 24)
         elif name in legs:

@@ -86,7 +86,7 @@ def gather(
 def _legs_of(judged: JudgedLegs, period: Period, *, limited: bool) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     """The legs of a period, and those of the period before if there are any."""
     if not limited:
-        # Legs without a start are in no period, but in all data.
+        # Legs without a start are in no period, only in all data.
         return judged.legs, None
     now = judged.legs.iloc[:0] if period.empty else judged.within(period.since, period.until)
     if period.before is None or now.empty:
@@ -128,7 +128,7 @@ class _KeyFigure:
     good
         The direction of an improvement; "" where neither is better.
     of
-        What it is based on.
+        The cases that it is based on.
     """
 
     name: str
@@ -154,7 +154,7 @@ _RATES = (
     _KeyFigure("silent", "silent", "down"),
     _KeyFigure("dropped", "drop_failure", "down"),
     _KeyFigure("short", "short", "down"),
-    # More measured legs are no better calls.
+    # More measured legs do not mean better calls.
     _KeyFigure("measured", "measured", ""),
 )
 _VALUES = (
@@ -164,14 +164,14 @@ _VALUES = (
     _KeyFigure("pdd", "pdd_s", "down", "median of all attempts"),
     _KeyFigure("talk", "talk_s", "", "median of answered legs"),
 )
-#: Columns that a leg has whether its audio was measured or not.
+#: Columns of a leg that do not depend on measured audio.
 _NOT_AUDIO = {"pdd_s", "talk_s"}
 
 
 def _figures(
     now: pd.DataFrame, before: pd.DataFrame | None, kpi: statistics.Kpi, scope: str
 ) -> tuple[Figure, ...]:  # fmt: skip
-    """The first row of the report, now and before; `kpi` is that of now."""
+    """The first row of the report, now and before; `kpi` is the current one."""
     current = _key_numbers(now, kpi, scope)
     earlier = {} if before is None else _key_numbers(before, statistics.Kpi(before), scope)
     return tuple(

@@ -20,13 +20,13 @@ def ledger_of(data: Any, legs: pd.DataFrame, period: Period, *, untimed: int, ow
     Parameters
     ----------
     data
-        The data of the report; only a `Dataset` knows its runs.
+        The data of the report; only a `Dataset` has its runs.
     legs
-        Those of the period.
+        The legs of the period.
     period
         The period.
     untimed
-        How many legs of the data have no start.
+        Number of legs in the data without a start.
     own
         Columns that the caller added to the legs.
     """

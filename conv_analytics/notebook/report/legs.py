@@ -42,7 +42,7 @@ class JudgedLegs:
     own: tuple[str, ...] = ()
 
     def within(self, since: Any, until: Any) -> pd.DataFrame:
-        """The legs that started in a time, the end excluded."""
+        """The legs that started in a period, the end excluded."""
         at = self.legs["started_at"]
         started: pd.DataFrame = self.legs[(at >= since).fillna(value=False) & (at < until).fillna(value=False)]
         return started
@@ -51,7 +51,7 @@ class JudgedLegs:
 def judged_legs(data: Any, profile: str | Profile, units: Units | None = None) -> JudgedLegs:
     """Read the legs of any data that an analysis takes, and judge them. Units are detected when absent.
 
-    DuckDB makes the legs of a dataset out of its files; then there is one row per leg in memory.
+    DuckDB computes the legs of a dataset from its files; then there is one row per leg in memory.
     """
     source = Source.of(data)
     names = [*(column.name for column in LEGS), *source.dimension_columns]

@@ -87,7 +87,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Grouping:
-    """The groups of one column, largest first; `others` are those that are not listed, `others_legs` their legs."""
+    """The groups of one column, largest first; `others` counts the unlisted groups, `others_legs` their legs."""
 
     name: str
     title: str
@@ -124,13 +124,13 @@ class Finding:
     Attributes
     ----------
     title
-        The standard term of what the calls are.
+        The standard term for the calls.
     rate
-        Bad ones of how many; the interval allows for calls that are not independent.
+        Bad calls of all calls; the interval allows for calls that are not independent.
     expected
         The share that it is compared with, 0..1.
     excess
-        Bad ones that there would not be at that share.
+        Bad calls beyond that share.
     trend
         Its rate by hour, day or week, if it began or ended within the period.
     """

@@ -205,7 +205,7 @@ def _method(numbers: Numbers) -> list[str]:
     ]  # fmt: skip
 
 
-#: What each unit belongs to.
+#: The quantity of each unit.
 _UNITS = {
     "mos_scale": "Scale of the reported MOS",
     "loss_unit": "Unit of packet_loss_perc",

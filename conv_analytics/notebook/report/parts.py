@@ -23,7 +23,7 @@ from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Group
 from conv_analytics.notebook.report.period import Period
 from conv_analytics.privacy.display import Display
 
-#: How many groups, codes and legs are listed; the others are counted.
+#: Maximum number of groups, codes and legs that are listed; the others are counted.
 GROUPS, CODES, WORST = 12, 12, 50
 #: The columns that legs are grouped by, and their headings.
 BY = {
@@ -130,7 +130,7 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
 def groupings(rows: pd.DataFrame, rates: statistics.Kpi, scope: str, own: Sequence[str] = ()) -> tuple[Grouping, ...]:
     """The legs by shared values, and by custom columns; the largest groups first."""
     judged, flags = measured(rows), tuple(CASES[name].flags(rows) for name in ("poor", "silent"))
-    # Together with the others, own columns might make as many groups as there are legs.
+    # Combined with the others, custom columns might make as many groups as there are legs.
     titles = {name: f"By {name.replace('_', ' ')}" for name in own} | BY
     return tuple(
         _grouping(rows[name], title, (statistics.Kpi(rows, [name]) if name in own else rates).rates(
@@ -177,7 +177,7 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
 
 
 def _explained(code: int) -> Known | None:
-    """The meaning of a code; 0 stands for a word that only says that it failed."""
+    """The meaning of a code; 0 stands for a word that only says that the call failed."""
     if code == 0:
         return explain("failed")
     return explain(code) if 200 <= code <= 699 else None  # noqa: PLR2004 - no others end a call

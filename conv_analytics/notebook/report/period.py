@@ -13,15 +13,15 @@ from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 from conv_analytics.instants import MICROSECOND
 
-#: Up to which length a period is shown by hours, by days, and by weeks; a longer one is shown by years.
+#: Maximum length of a period that is shown by hours, by days, and by weeks; a longer one is shown by years.
 BY_HOURS, BY_DAYS, BY_WEEKS = timedelta(hours=49), timedelta(days=120), timedelta(days=20 * 366)
-#: The first and the last instant that there is: periods of wrong clocks begin or end there.
+#: The first and the last possible instant: periods of wrong clocks begin or end there.
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Period:
-    """A time from `since` until before `until`, and the period of the same length before it.
+    """A time from `since` up to but not including `until`, and the period of the same length before it.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ def period_of(
     first: datetime | None = None,
     last: datetime | None = None,
 ) -> Period:
-    """The period that a caller asks for.
+    """The requested period.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def period_of(
     Raises
     ------
     ConfigError
-        If one is no instant, has no zone, or the end is not after the start.
+        If one is not an instant, has no zone, or the end is not after the start.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def _before(since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None
         return None
     local, end = on_clock(since, zone), on_clock(until, zone)
     if local.time() == end.time() == time():
-        # Whole days are compared with as many days, even if one of them has 23 hours.
+        # Whole days are compared with the same number of days, even if one of them has 23 hours.
         return midnight(local.date() - min(end.date() - local.date(), local.date() - date.min), zone)
     return since - (until - since)
 

@@ -57,7 +57,7 @@ def sections(numbers: Numbers) -> tuple[Section, ...]:
 
 
 def finding(one: Finding) -> Chart:
-    """A problem: its rate by hour, day or week if it began or ended, else beside what is expected."""
+    """A problem: its rate by hour, day or week if it began or ended, else beside the expected rate."""
     title = f"{one.title}, {one.where}"
     if one.trend:
         points = [
@@ -162,7 +162,7 @@ def _histogram(histogram: Histogram) -> Chart:
 
 
 def _kind(low: float | None, histogram: Histogram, *, low_is_bad: bool) -> str:
-    """The class of a bin: which limits it is beyond."""
+    """The class of a bin: the limit that it is beyond."""
     at = low or 0.0
     limits = dict(histogram.limits)
     poor, fair = (limits.get(level) for level in LEVELS)

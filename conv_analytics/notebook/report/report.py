@@ -23,7 +23,7 @@ from conv_analytics.notebook.report.page import page
 from conv_analytics.notebook.report.timelines import write_timelines
 from conv_analytics.paths import expand_user
 
-#: Reports of which a dataset keeps the numbers.
+#: Number of reports whose numbers are cached with a dataset.
 _REPORTS = 4
 
 
@@ -94,7 +94,7 @@ class Report:
         Raises
         ------
         ConfigError
-            If one is no rule, or names a number that a report does not have.
+            If one is not a rule, or names a number that a report does not have.
         """
         return rules.judge(self.numbers, list(fail_on))
 
@@ -137,12 +137,12 @@ def quality_report(
     mask
         Whether numbers, names and addresses are masked. ``False`` shows them, and says so.
     units
-        Units as `detect_units` gives them; detected on all data when absent.
+        Units as `detect_units` returns them; detected on all data when absent.
 
     Returns
     -------
     Report
-        Shows its key figures in a notebook; ``write("report.html")`` gives the page and ``report.json`` beside it.
+        Shows its key figures in a notebook; ``write("report.html")`` writes the page and ``report.json`` beside it.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def quality_report(
     Notes
     -----
     The verdict is good or poor only if the whole interval of the share of poor legs (Wilson, 95 %) lies below or above
-    3 %, and at least half of the answered legs were measured. If a unit is not known that verdicts need, there is no
+    3 %, and at least half of the answered legs were measured. If a unit that verdicts need is not known, there is no
     verdict, and the report says why. A change is called better or worse only if the interval of the difference
     (Newcombe) excludes 0. `kpi_metrics` and the profiles name the source of every measure.
 
@@ -174,7 +174,7 @@ def quality_report(
 
 
 def _numbers(data: Any, parameters: dict[str, Any]) -> Numbers:
-    """The numbers of a report; a dataset keeps those of the last reports, for it does not change."""
+    """The numbers of a report; those of the last reports are cached with a dataset, which does not change."""
     reports: list[tuple[dict[str, Any], Numbers]] = getattr(data, "session_cache", {}).setdefault("reports", [])
     numbers = next((numbers for options, numbers in reports if options == parameters), None)
     if numbers is None:

@@ -41,7 +41,7 @@ def judge(numbers: Numbers, rules: list[str]) -> list[Judgement]:
     Raises
     ------
     ConfigError
-        If one is no rule, or names a number that a report does not have.
+        If one is not a rule, or names a number that a report does not have.
     """
     by_name = {_metric(figure.name): figure for figure in numbers.figures}
     return [_judged(Threshold.parse(text), by_name) for text in rules]

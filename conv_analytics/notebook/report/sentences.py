@@ -23,7 +23,7 @@ from conv_analytics.notebook.report.numbers import Change, Figure, Finding, Find
 TARGET = 0.03
 #: There is no verdict if a larger share of the answered legs is unmeasured.
 MOST_UNMEASURED = 0.5
-#: How many problems the details name.
+#: Maximum number of problems in the details.
 NAMED = 3
 NO_VERDICT = "No verdict on audio quality"
 _UNMEASURED = {
@@ -36,13 +36,13 @@ _UNMEASURED = {
 def timeline_command(conversation_id: str) -> str:
     """The command that opens a timeline.
 
-    It does not name the folder: a page that is passed on should not reveal where it is.
+    It does not name the folder: a page that is passed on should not reveal its path.
     """
     return f"conv-analytics timeline DEST {shlex.quote(conversation_id)} -o timeline.html"
 
 
 def change_words(figure: Figure) -> str:
-    """A change in words: by how much, and whether it is better, worse or not clear."""
+    """A change in words: by how much, and whether it is better, worse or unclear."""
     change = figure.change
     if change is None or change.by is None:
         return "no earlier data to compare with"
@@ -90,15 +90,15 @@ def verdict(
     Parameters
     ----------
     legs
-        How many there are.
+        Number of legs.
     poor
-        Poor ones among the measured.
+        Poor legs of the measured ones.
     judged_of
-        Measured ones among the answered.
+        Measured legs of the answered ones.
     undecided
         A sentence for each unit that verdicts need but is not known.
     unknown
-        The same for each unit that is not known, whether verdicts need it or not: the sentence ends with these.
+        The same for each unknown unit, whether verdicts need it or not: the sentence ends with these.
 
     >>> no_legs = Rate(0, 0, None, None, None)
     >>> verdict(0, no_legs, no_legs)
@@ -160,7 +160,7 @@ def details(numbers: Numbers) -> tuple[str, ...]:
     if numbers.before is not None and not clear:
         sentences.append("No key figure differs from the period before by more than chance.")
     sentences += finding_sentences(numbers)
-    # The first sentence says already what prevented a verdict.
+    # The first sentence already says what prevented a verdict.
     sentences += [each for each in (numbers.method.doubts if numbers.method else ()) if each not in numbers.sentence]
     ledger = numbers.ledger
     if ledger.complete is False:
@@ -179,7 +179,7 @@ def details(numbers: Numbers) -> tuple[str, ...]:
 
 
 def finding_sentences(numbers: Numbers) -> list[str]:
-    """A sentence for each of the worst problems, or that there is none."""
+    """A sentence for each of the worst problems, or one that says there is none."""
     findings = numbers.findings
     if findings is None:
         return []
@@ -215,7 +215,7 @@ def _until(at: str | None) -> str:
 
 
 def nothing_found(findings: Findings) -> str:
-    """A sentence that no problem was found, and what was tested."""
+    """A sentence that says that no problem was found, and what was tested."""
     groups = findings.groups
     if not groups:
         return "No problem was found: no group of calls has enough bad ones to test."
@@ -251,7 +251,7 @@ def ends_words(now: Values, unit: str) -> str:
 
 
 def n_words(figure: Figure) -> str:
-    """How many cases the number is based on."""
+    """The number of cases behind a figure."""
     now = figure.now
     if isinstance(now, Rate):
         rest = f"; {now.unknown:,} unknown" if now.unknown else ""

@@ -22,14 +22,14 @@ ALL = ""
 
 
 class Rates(dict[str, Rate]):
-    """Rates by group; a group that is not there has no cases."""
+    """Rates by group; a missing group has no cases."""
 
     def __missing__(self, key: str) -> Rate:
         return _no_rate()
 
 
 class Distributions(dict[str, Values]):
-    """Distributions by group; a group that is not there has no values."""
+    """Distributions by group; a missing group has no values."""
 
     def __missing__(self, key: str) -> Values:
         return Values(0, 0, None, None, None, None, None)
@@ -37,7 +37,7 @@ class Distributions(dict[str, Values]):
 
 @cache
 def _no_rate() -> Rate:
-    """The rate of nothing: over years, most hours have no call."""
+    """The rate without cases, computed once: over years, most hours have no call."""
     return rate(0, 0)
 
 
@@ -59,7 +59,7 @@ def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] |
     holds, of
         Flags of equal length; null is false.
     keys
-        Of any type; rows without a key are a group of their own.
+        Of any type; rows without a key are a separate group.
     """
     known = of.fillna(value=False).to_numpy("bool")
     true = holds.fillna(value=False).to_numpy("bool") & known
@@ -84,7 +84,7 @@ class Kpi:
         self._table: pd.DataFrame = kpi(rows, by=keys, metrics=self.METRICS, scope="all")
 
     def rates(self, metric: str, scope: str, by: str | None = None) -> Rates:
-        """One metric of the attempts in scope, per value of a column; of all of them without one."""
+        """One metric of the attempts in scope, per value of a column, or of all of them."""
         wanted = self._table["metric"] == metric
         counts = self._table[wanted if scope == "all" else wanted & (self._table["direction"] == scope)]
         k, n, unknown = (counts[name].to_numpy("int64") for name in ("k", "n", "unknown"))
@@ -92,7 +92,7 @@ class Kpi:
 
 
 def summed(k: Any, n: Any, unknown: Any, keys: pd.Series[Any] | None = None) -> Rates:
-    """Rates of counts that are summed per key; of all of them without keys.
+    """Rates of counts that are summed per key, or over all rows without keys.
 
     >>> summed([1, 2], [4, 4], [0, 1]) == {ALL: rate(3, 8, 1)}
     True

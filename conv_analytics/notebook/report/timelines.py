@@ -46,7 +46,7 @@ def write_timelines(data: Any, numbers: Numbers, page: Path, units: Units | None
             timeline = show_timeline(data, one, tz=tz, mask=mask, units=units)
             ladder = show_ladder(data, one, tz=tz, mask=mask, units=units)
         except (ConfigError, TableNotFound, ColumnNotFound):
-            # Its events are missing: the command says so when it is tried.
+            # Its events are missing: the command on the page reports that.
             continue
         folder.mkdir(mode=0o777 if mask else 0o700, parents=True, exist_ok=True)
         name = f"{file_name(one)}.html"

@@ -45,7 +45,7 @@ def turns_of(data: Any, legs: pd.DataFrame) -> Turns | None:
 
 
 def _with_prompts(source: Source) -> list[str]:
-    """Conversations in which a text was read out, or a sound file played that ends by itself."""
+    """Conversations in which a text was spoken, or a sound file played that ends by itself."""
     rows = Rows.read(source, "audio_events", [_ID, "type", "loop"], needed=(_ID, "type"))
     played_once = (nw.col("type") == "audio:play") & (nw.col("loop").fill_null(1) != 0)
     return rows.filter((nw.col("type") == "audio:say") | played_once).distinct(_ID)
@@ -81,7 +81,7 @@ def _numbers(rows: pd.DataFrame, dead: int) -> Turns:
 
 
 def sections(numbers: Numbers) -> tuple[Section, ...]:
-    """The section on voice agents; none where there are none."""
+    """The section on voice agents; empty without any."""
     turns = numbers.turns
     if turns is None:
         return ()

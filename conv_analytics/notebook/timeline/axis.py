@@ -1,4 +1,4 @@
-"""The axis of time: where its ticks are, and how instants and durations are written."""
+"""The time axis: its ticks, and the format of instants and durations."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int,
     while at <= end:
         offset = _offset(at, zone)
         tick = -(-(at + offset) // step) * step - offset
-        # The clock may change between the two.
+        # The clock may change between the two ticks.
         tick += offset - _offset(tick, zone) if step >= _DAY else 0
         if at <= tick <= end:
             made.append((tick, label(tick, step, zone)))

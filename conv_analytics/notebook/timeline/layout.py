@@ -1,6 +1,6 @@
 """The layout of a timeline: lanes, lines, and the bands and marks on them, for the picture and the canvas alike.
 
-It decides what stands where from top to bottom. From left to right, the part of time that is shown decides.
+It decides the vertical positions. Horizontal positions follow from the visible part of the time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HEIGHTS: Mapping[str, int] = MappingProxyType({"main": 20, "quality": 7, "span":
 GAP, LANE_GAP = 2, 8
 #: Marks closer than this are drawn as a cluster with their number, and how wide a cluster may be. [px]
 NEAR_PX, WIDEST_PX = 10.0, 45.0
-#: At most this many lines of spans per lane; more spans at once share the last line.
+#: Maximum number of lines of spans per lane; further simultaneous spans share the last line.
 TRACKS = 6
 #: Shorter texts of a body are not searched for in the text of a mark. [characters]
 _SHORTEST = 3
@@ -38,9 +38,9 @@ _MARK_LINES = (
 
 
 class Mark(NamedTuple):
-    """How an event is drawn: its kind gives the colour, the shape is a path around 0, 0.
+    """How an event is drawn: its kind decides the colour, the shape is a path around 0, 0.
 
-    Of a cluster, the mark with the greatest weight is shown.
+    A cluster shows the mark with the greatest weight.
     """
 
     kind: str
@@ -72,7 +72,7 @@ _DIRECTIONS = frozenset({"inbound", "outbound"})
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A member, a leg or the conversation: its name as it is shown."""
+    """A member, a leg or the conversation, with its displayed name."""
 
     name: str
     kind: str
@@ -139,7 +139,7 @@ class Layout:
     events: int = 0
 
     def counts(self) -> dict[str, int]:
-        """What the header counts."""
+        """The counts in the header."""
         counts = {kind: sum(lane.kind == kind for lane in self.lanes) for kind in ("member", "leg")}
         counts["event"] = self.events
         counts["open band"] = sum((item.open_start or item.open_end) and item.what != "left" for item in self.items)
@@ -150,7 +150,7 @@ class Layout:
 
 
 def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layout:
-    """Lay out the frame that `timeline` gives; `display` masks people in it."""
+    """Lay out the frame that `timeline` returns; `display` masks people in it."""
     rows = _plain(frame)
     lanes = _lanes(rows, display)
     instants = [at for row in rows for at in (row["start_at"], row["end_at"]) if at is not None]
@@ -179,7 +179,7 @@ def mark_of(what: str) -> Mark:
 
 
 def clusters(places: Iterable[float]) -> list[tuple[int, int]]:
-    """Groups of marks that would overlap, as first and one past last; places are sorted.
+    """Groups of marks that would overlap, as first and one past last; positions are sorted.
 
     A cluster is wider than a mark, since it has a number, but never wider than `WIDEST_PX`.
 
@@ -202,7 +202,7 @@ def clusters(places: Iterable[float]) -> list[tuple[int, int]]:
 
 
 def _events(rows: Iterable[Mapping[str, Any]]) -> int:
-    """How many events there are: each begins a band, ends one, or is a mark."""
+    """The number of events: each begins a band, ends one, or is a mark."""
     return len({row[name] for row in rows for name in ("event_id", "end_event_id")} - {None})
 
 
@@ -214,7 +214,7 @@ class _DisplayedTexts:
         self._texts: dict[tuple[str, str], str] = {}
 
     def __call__(self, what: str, text: str, detail: str | None = None, body: Any = None) -> str:
-        """The text of a mark; whatever the body of its event masks is masked the same way here."""
+        """The text of a mark; parts that are masked in the body of its event are masked in the same way."""
         if self._display.on and detail is not None and text and what != "dtmf":
             for plain, masked in _masked_texts(json_of(detail), body):
                 text = text.replace(plain, masked)

@@ -1,4 +1,4 @@
-"""A timeline as HTML: a static picture, a table of the same, and a script that makes the picture interactive."""
+"""A timeline as HTML: a static picture, a table of its events, and a script that makes the picture interactive."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from conv_analytics.notebook.timeline.picture import (
     summary,
 )  # fmt: skip
 
-#: Rows of the table in the page itself; the script shows all of them, and so does the frame.
+#: Maximum number of rows in the static table; the script and the frame have all of them.
 ROWS = 50
 HEAD = ("event", "time", "since start", "lasts", "who", "what", "words", "type", "order")
 _ORDERS = ("", "late", "duplicate")
@@ -36,7 +36,7 @@ PARTS = ("dom.js", "timeline/time.js", "timeline/painter.js", "timeline/input.js
 
 
 def script() -> str:
-    """The module that makes pictures live."""
+    """The module that makes pictures interactive."""
     return module(*PARTS, "timeline/page.js")
 
 
@@ -47,7 +47,7 @@ def style() -> str:
         return "".join(f"--ca-{name}:{colour};" for name, colour in theme.surfaces.items())
 
     dark = f"@media(prefers-color-scheme:dark){{.ca-timeline{{{colours(DARK)}}}}}"
-    # On paper the picture stands for the canvas, which is as wide as the screen was.
+    # On paper the picture replaces the canvas, which is as wide as the screen was.
     paper = colours(LIGHT).replace(";", "!important;")
     return (
         f".ca-timeline{{{colours(LIGHT)}}}{dark}\n@media print{{.ca-timeline{{{paper}}}}}\n"
@@ -56,7 +56,7 @@ def style() -> str:
 
 
 def payload(drawn: Layout, zone: ZoneInfo) -> dict[str, Any]:
-    """What the script draws, as plain values; lists of items have one entry per item, lists of whats one per what."""
+    """The input of the script, as plain values; lists of items have one entry per item, lists of whats one per what."""
     words, whats = _Index(("",)), _Index()
     items: dict[str, list[Any]] = {
         "line": [item.line for item in drawn.items],
@@ -122,12 +122,12 @@ def static_fragment(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live:
 
 
 def fragment(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto") -> str:
-    """HTML for a notebook: several in one page do not disturb each other."""
+    """HTML for a notebook: several timelines on one page do not interfere with each other."""
     return f'{static_fragment(drawn, zone, theme=theme, live=True)}<script type="module">{script()}</script>\n'
 
 
 def document(drawn: Layout, zone: ZoneInfo, *, more: str = "", theme: str = "auto") -> str:
-    """A page of its own; `more` is HTML that follows."""
+    """A separate page; `more` is HTML that follows."""
     body = f"<main>{static_fragment(drawn, zone, theme=theme, live=True)}{more}</main>"
     return page(f"Timeline of {drawn.conversation_id}", body, scripts=[script()])
 
@@ -145,7 +145,7 @@ def cells(drawn: Layout, item: Item, zone: ZoneInfo) -> Sequence[object]:
 
 
 class _Index:
-    """Distinct values in the order they came, and the place of each."""
+    """Distinct values in order of occurrence, and the position of each."""
 
     def __init__(self, values: Sequence[str] = ()) -> None:
         self._places = {value: place for place, value in enumerate(values)}

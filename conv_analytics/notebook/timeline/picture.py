@@ -22,10 +22,10 @@ PATTERNS = (
     ("hatch", 7, "M-1 8L8-1M-1 1L1-1M6 8L8 6"),
     ("cross", 6, "M0 6L6 0M0 0L6 6"),
 )
-#: The pattern of a band by what it is.
+#: The pattern of each kind of band.
 FILLS = {"invited": "hatch", "ringing": "dots", "muted": "cross", "earmuffed": "hatch", "dead_air": "hatch"}
 _STATES = {"unknown": "invited", "left": "invited", "earmuffed": "muted"}
-#: More arrows between lanes would hide what they lead to: then none is drawn.
+#: Above this number, arrows between lanes would hide their targets, and none is drawn.
 _ARROWS = 12
 #: A tooltip lists at most this many items of a cluster.
 _TIP_LINES = 8
@@ -41,7 +41,7 @@ def picture(drawn: Layout, zone: ZoneInfo, *, width: int = WIDTH, theme: str = "
     Parameters
     ----------
     drawn
-        What is shown.
+        The layout to draw.
     zone
         The clock of the axis.
     width
@@ -139,7 +139,7 @@ class _Picture:
         tip = self._tip([item])
         if item.what == "left":
             reason = fitted(item.text.partition(": ")[2] or "left", self.width - x - 8, 11)
-            # The dotted line goes on after the text.
+            # The dotted line continues after the text.
             after = x + 9 + text_width(reason, 11)
             tail = f"M{after:.1f} {y + height / 2}H{end:.1f}" if end > after else ""
             self.drawing.add("path", d=f"M{x:.1f} {y}V{y + height}{tail}", class_="s-left", tip=tip)
@@ -233,19 +233,19 @@ class _Picture:
 
 
 def headline(drawn: Layout, zone: ZoneInfo) -> str:
-    """One line that says which conversation it is, and when it was."""
+    """One line with the id of the conversation and its time."""
     return f"{drawn.conversation_id}: {span(drawn, zone)}"
 
 
 def span(drawn: Layout, zone: ZoneInfo) -> str:
-    """When it began and ended, and how long it took."""
+    """Its beginning, end and duration."""
     if not drawn.items:
         return "no events"
     return f"{stamp(drawn.start, zone)} to {stamp(drawn.end, zone)} ({zone}), {duration(drawn.end - drawn.start)}"
 
 
 def summary(drawn: Layout) -> str:
-    """How much there is, with what is open, late or duplicated, and whether people are masked."""
+    """The number of events, with those that are open, late or duplicated, and whether people are masked."""
     plural = {
         "open band": "open bands",
         "member": "members",
@@ -262,7 +262,7 @@ def summary(drawn: Layout) -> str:
 
 
 def state_of(what: str) -> str:
-    """The state whose colours a band has; empty for one that is no state of a member or leg."""
+    """The state whose colours a band has; empty for one that is not a state of a member or leg."""
     state = _STATES.get(what, what)
     return state if state in LIGHT.states else ""
 

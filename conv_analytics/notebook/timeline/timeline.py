@@ -51,26 +51,26 @@ def show_timeline(
     tz
         IANA name of the time zone that is shown first.
     mask
-        False shows numbers, names, pressed keys and texts as they are. Masking happens before anything is drawn: a
-        masked file does not contain them.
+        False shows numbers, names, pressed keys and texts unmasked. Masking happens before anything is drawn: a masked
+        file does not contain them.
     theme
         ``light``, ``dark``, or ``auto``, which follows the page around it or the reader's system.
     quality
-        Verdicts on legs, as `conv_analytics.analysis.quality` gives them; computed when absent.
+        Verdicts on legs, as `conv_analytics.analysis.quality` returns them; computed when absent.
     units
-        Units as `conv_analytics.analysis.detect_units` gives them; detected on all data when absent, because one
-        conversation is not enough for that.
+        Units as `conv_analytics.analysis.detect_units` returns them; detected on all data when absent, because one
+        conversation is not enough.
 
     Returns
     -------
     Timeline
-        Shows itself in a notebook; ``print`` gives a table, ``save`` writes a page, ``widget`` makes a widget whose
+        Shows itself in a notebook; ``print`` writes a table, ``save`` writes a page, ``widget`` returns a widget whose
         selection Python can read.
 
     Raises
     ------
     ConfigError
-        If the zone or the theme is unknown, or the data has nothing of the conversation.
+        If the zone or the theme is unknown, or the data has nothing about the conversation.
     TableNotFound
         If no table has events.
 
@@ -101,7 +101,7 @@ class Timeline:
     Attributes
     ----------
     frame
-        What is drawn, as `conv_analytics.analysis.timeline` gives it; not masked.
+        The drawn rows, as `conv_analytics.analysis.timeline` returns them; not masked.
     conversation_id, tz, mask, theme
         As passed to `show_timeline`.
     """
@@ -141,7 +141,7 @@ class Timeline:
         )
 
     def widget(self) -> TimelineWidget:
-        """The timeline as a widget: the frame ``selected`` has what is clicked or measured in it."""
+        """The timeline as a widget: the frame ``selected`` has the rows that are clicked or measured in it."""
         from conv_analytics.notebook.timeline.widget import TimelineWidget  # noqa: PLC0415 - widgets load slowly
 
         return TimelineWidget(self)

@@ -29,7 +29,7 @@ class DrawnTimeline(Protocol):
 class TimelineWidget(anywidget.AnyWidget):
     """A timeline whose selection is in `selected`; made by `Timeline.widget`.
 
-    A front end without widgets shows the timeline as `show_timeline` does.
+    A front end without widgets shows the output of `show_timeline`.
     """
 
     _esm = module(*PARTS, "timeline/widget.js")
