@@ -14,7 +14,7 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
 
-#: How sure a silence is: nobody was heard to speak, nothing is known of it, or somebody was.
+#: Confidence of a silence: no speech was detected, detection is unknown, or speech was detected.
 CONFIDENCE = {"none": 0.9, "unknown": 0.7, "heard": 0.4}
 
 _TAKEN = (*m.KEYS, "channel_type", "direction", "network_code", "country", "talk_s", "codec_guess", "flow")
@@ -28,7 +28,7 @@ COLUMNS = (
     Column("muted_s", float, "Seconds muted (in) or earmuffed (out) within the talk; null without such events.", "s"),
     Column("speech", str, "Whether speaking was detected on the leg: heard, none or unknown."),
     Column("evidence_event_id", int, "The hangup that holds the bytes."),
-    Column("confidence", float, "Of a silence: 0.9 without detected speech, 0.7 if unknown, 0.4 in spite of it."),
+    Column("confidence", float, "Of a silence: 0.9 without detected speech, 0.7 if unknown, 0.4 despite speech."),
 )
 _SPEAKING = "audio:speaking:on"
 
@@ -52,12 +52,12 @@ def audio_flow(data: Any, *, units: Units | None = None) -> Any:
 
         - ``silent``: under 1 kbit/s over a talk of at least 5 s, and nothing excuses it;
         - ``excused``: silent, but the leg was muted (or, outwards, earmuffed) for 80 % of the talk, is a websocket (its
-          application may only listen, or only play), or stood alone in its conversation with nobody to hear;
+          application may only listen, or only play), or was alone in its conversation with nobody to hear;
         - ``heard``: anything from 1 kbit/s on. Comfort noise is also heard: bytes are no proof of a voice;
         - ``unknown``: no bytes reported, or a shorter talk.
 
-        ``in`` and ``out`` are taken from the platform's side, as the API's reference says. An export with ``silent``
-        only ever outwards on all legs hints that its bytes are counted the other way round.
+        ``in`` and ``out`` are taken from the platform's side, as the API's reference says. An export in which all
+        silence is outwards suggests that its bytes are counted the other way round.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def _direction(rows: Rows, audio: str) -> Rows:
             nw.when(~silent).then(nw.lit("heard")).otherwise(
                 nw.when(nw.col("excuse").is_null()).then(nw.lit("silent")).otherwise(nw.lit("excused"))))
     )  # fmt: skip
-    # What is detected as speech is what the platform heard of the leg: it says nothing of the other direction.
+    # Speech is detected in what the platform receives from the leg: it says nothing about the other direction.
     speech = nw.col("speech") if audio == "in" else nw.lit("unknown")
     sure = nw.when(speech == "heard").then(nw.lit(CONFIDENCE["heard"])).otherwise(
         nw.when(speech == "none").then(nw.lit(CONFIDENCE["none"])).otherwise(nw.lit(CONFIDENCE["unknown"]))

@@ -24,7 +24,7 @@ MOS_TOLERANCE = 0.011
 OF_FLAWS = (0.2, 2.0)
 #: ``jitter_loss_rate`` counts the same losses in its own way.
 OF_RATE = (0.2, 5.0)
-#: Nobody talks over a line whose packets are spaced with a larger standard deviation. [ms]
+#: No usable line has a larger standard deviation of packet spacing. [ms]
 JITTER_IMPOSSIBLE_MS = 10_000.0
 
 
@@ -45,22 +45,23 @@ def detect_units(
     data
         A `Dataset`, `Frames`, a mapping with the table ``hangups``, or a frame of legs.
     mos_scale, mos_model, loss_unit, jitter_unit
-        What you know better; see `Units`.
+        Units that you know, instead of detecting them; see `Units`.
 
     Returns
     -------
     Units
-        The decisions and their evidence; prints as a list, shows as a table. ``undecided`` names what the data do not
-        decide: no verdict comes out of such a measure. ``assumed`` names what nothing decides and nothing contradicts.
+        The decisions and their evidence; prints as a list, shows as a table. ``undecided`` names the units that the
+        data do not decide: such a measure gives no verdict. ``assumed`` names those that nothing decides and nothing
+        contradicts.
 
-        - Scale: 80 % of the scores lie in 1 to 5, in 10 to 50 or in 100 to 500. 0 and -1 are no scores.
+        - Scale: 80 % of the scores lie in 1 to 5, in 10 to 50 or in 100 to 500. 0 and -1 are not scores.
         - Model: at least 95 % of at least 20 legs with flaws lie on FreeSWITCH's curve within 0.011, or not.
         - Loss: flaws are one to three times the losses, so each leg with flaws says which unit its loss is in. Without
-          flaws: losses of less than one packet are no percents, ``jitter_loss_rate`` is a fraction, and what is above
-          100 or not whole excludes units. More than two legs and 5 % in another unit are a mixture: unknown.
+          flaws: losses of less than one packet are not percentages, ``jitter_loss_rate`` is a fraction, and values
+          above 100 or not whole exclude units. More than two legs and 5 % in another unit are a mixture: unknown.
         - Jitter: more than 5 % of the values above 200 are variances; otherwise variances are assumed.
 
-        Values outside of what the unit allows are counted as odd; that leg has no such measure.
+        Values outside the range of the unit are counted as odd; their legs do not have that measure.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def detect_units(
 
 
 def units_of_all(data: Any) -> Units | None:
-    """What `detect_units` finds in all data, for verdicts on a part of them; None where there are no hangups."""
+    """The units that `detect_units` finds in all data, for verdicts on part of it; None where there are no hangups."""
     try:
         return detect_units(data)
     except ConvAnalyticsError:
@@ -120,7 +121,7 @@ def _hangups(source: Source) -> Rows:
 
 
 def _units(rows: Rows, from_caller: Mapping[str, Any]) -> Units:
-    """Decide from rows with the measured columns; the units that the caller gives stay."""
+    """Decide from rows with the measured columns; units that the caller passed are kept."""
     return decide(_numbers(rows), from_caller)
 
 
@@ -132,7 +133,7 @@ def _numbers(rows: Rows) -> Mapping[str, float]:
 def _questions(rows: Rows) -> Rows:
     """Every number that the decisions need, as one row of aggregates.
 
-    What several of them look at is made once, as a column: pandas takes time for every step of every expression.
+    Inputs that several of them share are computed once, as columns: pandas takes time for every step of an expression.
     """
     mos, q = nw.col("mos_score"), nw.col("quality_percentage")
     loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
@@ -202,7 +203,7 @@ def _questions(rows: Rows) -> Rows:
         mos_max=nw.when(nw.col("_scored")).then(mos).max(),
         loss_max=nw.when(loss >= 0).then(loss).max(),
         loss_median=nw.when(nw.col("_positive")).then(loss).median(),
-        # As numbers: Spark adds up no conditions.
+        # As numbers: Spark does not sum conditions.
         **{name: condition.cast(nw.Int64).sum() for name, condition in counted.items()},
     )
 
@@ -215,7 +216,7 @@ def _any(names: Iterable[str]) -> nw.Expr:
 
 
 def _loss_fits(unit: str) -> nw.Expr:
-    """Whether the loss of a leg, read in a unit, goes with its flaws; null or false where there is nothing to compare.
+    """Whether the loss of a leg, read in a unit, agrees with its flaws; null or false without a comparison.
 
     Columns: ``packet_loss_perc``, ``packet_cnt``, ``flaw_total``.
     """

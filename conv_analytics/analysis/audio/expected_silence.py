@@ -1,4 +1,4 @@
-"""What excuses a direction without audio: one rule for flows of audio, verdicts, checks and reports."""
+"""Excuses for a direction without audio: one rule for audio flows, verdicts, checks and reports."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEYS = ("conversation_id", "leg_id")
 MOST = 0.8
 #: On and off events by direction: a mute stops what comes in, an earmuff what goes out.
 SWITCHES = {"in": ("audio:mute:on", "audio:mute:off"), "out": ("audio:earmuff:on", "audio:earmuff:off")}
-#: Columns of legs that the rule looks at.
+#: Columns of legs that the rule reads.
 LOOKED_AT = (*KEYS, "channel_type", "answered", "talk_s", "ended_at")
 
 
@@ -28,7 +28,8 @@ def with_context(rows: Rows, audio_events: Source | None = None) -> Rows:
     rows
         Legs with the columns `LOOKED_AT`.
     audio_events
-        What has the table ``audio_events``; that of the legs when absent. Without the table nobody was muted.
+        The data with the table ``audio_events``; the source of the legs when absent. Without the table nobody was
+        muted.
     """
     rows = rows.with_columns(_up=one_if(is_true(nw.col("answered"))))
     rows = rows.with_columns(_company=nw.col("_up").sum().over("conversation_id"))
@@ -64,7 +65,7 @@ def _muted(rows: Rows, switches: Rows) -> Rows:
     talk = rows.select(*KEYS, "talk_s", "ended_at").with_micros("ended_at")
     talk = talk.with_columns(_since=nw.col("ended_at_us") - nw.col("talk_s") * 1e6)
     switched = switches.join(talk, on=[*KEYS], how="inner")
-    # What is left of the talk from each switch on; from on to the end, less from off to the end, is the time between.
+    # Rest of the talk after each switch: from "on" to the end, less from "off" to the end, is the time between.
     since = nw.when(nw.col("at_us") < nw.col("_since")).then(nw.col("_since")).otherwise(nw.col("at_us") * 1.0)
     left = (nw.col("ended_at_us") - since) / 1e6
     switched = switched.with_columns(_left=nw.when(left < 0).then(nw.lit(0.0)).otherwise(left) * nw.col("_on"))
@@ -72,7 +73,7 @@ def _muted(rows: Rows, switches: Rows) -> Rows:
         **{f"_{audio}_s": nw.when(nw.col("_audio") == audio).then(nw.col("_left")) for audio in SWITCHES},
         **{f"_{audio}_n": one_if(nw.col("_audio") == audio) for audio in SWITCHES},
     )
-    # Plain sums: groups of anything else are slow on pandas.
+    # Plain sums: other aggregates per group are slow in pandas.
     sums = [nw.col(f"_{audio}_{what}").sum() for audio in SWITCHES for what in "sn"]
     done = switched.group(KEYS, *sums)
     return done.select(*KEYS, *(nw.when(nw.col(f"_{audio}_n") > 0).then(nw.col(f"_{audio}_s")).alias(f"_{audio}_s")
@@ -80,13 +81,13 @@ def _muted(rows: Rows, switches: Rows) -> Rows:
 
 
 def excuse(audio: str) -> nw.Expr:
-    """Why a leg need not have audio ``in`` or ``out``: muted, earmuffed, websocket or one_leg; null if it must."""
+    """Why a leg need not have audio ``in`` or ``out``: muted, earmuffed, websocket or one_leg; null if it should."""
     muted = nw.col(f"_{audio}_s")
     most = (muted >= nw.col("talk_s") * MOST) & (nw.col("talk_s") > 0)
     return nw.when(most).then(nw.lit("muted" if audio == "in" else "earmuffed")).otherwise(
-        # Its application may only listen, or only play.
+        # The application behind a websocket may only listen, or only play.
         nw.when(nw.col("channel_type") == "websocket").then(nw.lit("websocket")).otherwise(
-            # Alone, nobody speaks to this leg; that it does not speak itself is still worth a look.
+            # Nobody speaks to a leg that is alone; that it does not speak itself is still worth a look.
             nw.when((nw.col("_company") == 1) & nw.lit(audio == "out")).then(nw.lit("one_leg"))))  # fmt: skip
 
 

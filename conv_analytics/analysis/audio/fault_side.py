@@ -1,7 +1,7 @@
 """The side of a call on which the fault was: the caller's access, the bridge between the legs, or the callee's access.
 
 What the platform receives on one leg should leave it on the other. Losses on the way in belong to that leg's access;
-audio that came in and did not go out was lost between. What happens after it has left the platform is not in the data.
+audio that came in and did not go out was lost in between. Whatever happens after the platform is not in the data.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
 
-#: From here on a leg's way in is called bad.
+#: Limits from which a leg's incoming side is bad.
 LOSS_PCT, JITTER_MS = 3.0, 30.0
-#: Less than this share of what came in on one leg going out on the other is a gap.
+#: If less than this share of one leg's incoming audio goes out on the other, there is a gap.
 CONSERVED = 0.5
-#: Packets whose size differs by more than this share are of another codec.
+#: Packets whose sizes differ by more than this share are of different codecs.
 SAME_SIZE = 0.1
-#: How sure each finding is; with only one of the two legs measured it is halved.
+#: Confidence of each finding; it is halved if only one of the two legs was measured.
 CONFIDENCE = {"access": 0.8, "bridge": 0.6, "transcoded": 0.4}
 
 COLUMNS = (
@@ -61,7 +61,7 @@ _LEG = (
 
 @question
 def fault_side(data: Any, *, units: Units | None = None) -> Any:
-    """One row per conversation with answered legs: on which side its trouble was.
+    """One row per conversation with answered legs: on which side its fault was.
 
     Parameters
     ----------
@@ -73,13 +73,13 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
     frame
         ``fault_side`` of a call of two answered legs that overlap:
 
-        - ``caller_access`` or ``callee_access``: its leg came in with 3 % loss or more, with packets spaced by a
-          deviation over 30 ms, or with no audio that nothing excuses (see `audio_flow`), and the other leg did not;
+        - ``caller_access`` or ``callee_access``: its leg came in with 3 % loss or more, with a packet spacing whose
+          deviation is over 30 ms, or with unexcused silence (see `audio_flow`), and the other leg did not;
         - ``bridge``: both came in well, and less than half of it went out on the other leg, per second of talk;
         - ``unknown``: trouble on both, more than two legs (a conference mixes them), legs that do not overlap, or
           nothing measured; ``why`` says which;
-        - null: no fault was seen. That is less than no fault: what got lost after it had left the platform, on the
-          receiver's access, shows on no leg.
+        - null: no fault was seen, which does not prove that there was none: losses after the platform, on the
+          receiver's access, show on no leg.
 
         A single leg shows its own access only. Where packets of the two legs differ in size by more than 10 % (another
         codec), packets are compared instead of bytes: those sent are estimated from the size of those received.
@@ -114,7 +114,7 @@ def _sides(rows: Rows) -> Rows:
     known = ~nw.col("loss_pct").is_null() | ~nw.col("_bits_in").is_null()
     return rows.with_columns(
         _trouble=nw.when(is_true(lossy) | is_true(late) | is_true(no_in)).then(nw.lit(1)).otherwise(nw.lit(0)),
-        # Who cannot hear, or only speaks, is sent nothing: that is no gap.
+        # A party that cannot hear, or only speaks, is sent nothing: that is no gap.
         _deaf=nw.when(nw.col("_out_excuse").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)),
         _known=nw.when(known).then(nw.lit(1)).otherwise(nw.lit(0)),
         _in=nw.when(talk >= m.FLOW_S).then(nw.col("byte_in") / talk),

@@ -1,6 +1,6 @@
 """The measured values of a leg in comparable units: the columns that verdicts, audits and flows use.
 
-Nothing here judges. A leg of which nothing was measured has nulls, whatever start values it reports.
+No verdicts are given here. A leg without measurements has nulls, whatever start values it reports.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths import emodel
 from conv_analytics.tables.column import Column
 
-#: Fewer packets than this (2 s of audio) show nothing; up to here a perfect score is the start value (10 s).
+#: Below the first (2 s of audio) packets show nothing; below the second (10 s) a perfect score is the start value.
 PACKETS_TO_SHOW, PACKETS_TO_TRUST = 100, 500
-#: Losses by jitter_loss_rate are renewed every five seconds.
+#: Packets between two updates of jitter_loss_rate (five seconds).
 PACKETS_TO_REFRESH = 250
-#: Seconds between packets where nothing else was agreed.
+#: Default packet interval. [s]
 PACKET_S = 0.020
-#: Under these many bits per second there is no audio; legs shorter than this are not asked.
+#: Below this bit rate there is no audio; shorter legs are not judged.
 SILENT_BPS, FLOW_S = 1000.0, 5.0
-#: What contradicts a score of 4.4 and more.
+#: Limits that contradict a score of 4.4 or more.
 GREEN_MOS, LOUD_LOSS_PCT, LOUD_LOSS_RATE, LOUD_JITTER_MS = 4.4, 3.0, 0.03, 60.0
-#: Flaws bound losses from above: beside fewer flaws than this share of the packets, a loss of 0 hides none that is bad.
+#: Flaws bound losses from above: beside fewer flaws than this share of the packets, a loss of 0 hides no bad one.
 FLAWED_PCT = 3.0
 #: Bytes of a packet with 20 ms of audio and its RTP header, the tolerance, and the codec.
 PACKET_SIZES = ((172, 4, "g711"), (32, 2, "g729"), (45, 2, "gsm"), (640, 14, "l16"), (95, 35, "opus"))
 
 KEYS = excuses.KEYS
-#: Columns of `legs` that quality is about; the first are needed, the others describe the leg.
+#: Columns of `legs` that quality reads; the first are required, the others describe the leg.
 NEEDED = {
     "conversation_id": str, "leg_id": str, "answered": bool, "talk_s": float, "hangup_event_id": int,
     "mos_score": float, "quality_percentage": float, "jitter_min_var": float, "jitter_max_var": float,
@@ -71,7 +71,7 @@ def measures(legs: Rows, units: Units) -> Rows:
         mos_reported=_mos(units),
     )
     heard = (nw.col("_packets") > 0) | (nw.col("_flaws") > 0)
-    # Ten packets without a loss are no line without losses; a count of 0 beside flaws is a count that is not known.
+    # Ten packets without loss do not prove a line without loss; a count of 0 beside flaws is an unknown count.
     uncounted = (nw.col("_packets").is_null() | (nw.col("_packets") == 0)) & (nw.col("_flaws") > 0)
     shown = (nw.col("_packets") >= PACKETS_TO_SHOW) | uncounted
     legs = legs.with_columns(
@@ -125,10 +125,10 @@ def _mos(units: Units) -> nw.Expr:
 
 
 def _loss(units: Units) -> nw.Expr:
-    """Percent of packets lost, of legs that received packets; null where the column is never filled.
+    """Packets lost in percent, for legs that received packets; null where the column is never filled.
 
-    A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws
-    is no measurement.
+    A value that is out of range for its unit, in another unit according to the leg's flaws, or 0 beside many flaws is
+    not a measurement.
     """
     reported = percent = nw.col("packet_loss_perc")
     if units.loss_unit == "count":
@@ -145,7 +145,7 @@ def _loss(units: Units) -> nw.Expr:
 
 
 def _rate(*, readable: bool) -> nw.Expr:
-    """Percent of packets lost by ``jitter_loss_rate``; null where the unit of the losses is in doubt."""
+    """Packets lost in percent, from ``jitter_loss_rate``; null where the unit of the losses is in doubt."""
     rate = nw.col("jitter_loss_rate")
     known = (nw.col("_packets") >= PACKETS_TO_REFRESH) & rate.is_between(0.0, 1.0) & ~((rate == 0) & _flawed())
     return nw.when(known & nw.lit(readable)).then(rate * 100.0)
@@ -183,7 +183,7 @@ def _flow() -> nw.Expr:
 
 
 def _excuse(audio: str) -> nw.Expr:
-    """What excuses a direction that is silent; null where it is not silent."""
+    """The excuse for a silent direction; null where it is not silent."""
     return nw.when(nw.col(f"_bits_{audio}") < SILENT_BPS).then(excuses.excuse(audio))
 
 
@@ -233,7 +233,7 @@ def lossless_flaws() -> nw.Expr:
 
 
 def start_values() -> nw.Expr:
-    """Whether the score is still the start value, 4.5 and 100, after under ten seconds of packets."""
+    """Whether the score is still the start value, 4.5 and 100, after less than ten seconds of packets."""
     perfect = (nw.col("mos_reported") >= 4.495) & (nw.col("quality_percentage") >= 100)  # noqa: PLR2004
     return perfect & (nw.col("_packets") < PACKETS_TO_TRUST)
 

@@ -17,9 +17,9 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.column import Column
 
-#: From here on a score looks good on a dashboard.
+#: A score from here up looks good on a dashboard.
 GREEN = 4.0
-#: A score this far outside of the band is above or below it, not rounded.
+#: A score this far outside the band is above or below it, which rounding does not explain.
 MARGIN = 0.05
 
 _FROM_QUALITY = (
@@ -77,9 +77,9 @@ def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Unit
 
         - ``unmeasured``: no packets and no flaws, fewer than 100 packets, or no score at all;
         - ``reset``: ``jitter_loss_rate`` is above 1, which happens when sequence numbers jump;
-        - ``contradicted``: 4.4 or more in spite of 3 % loss, a jitter_loss_rate of 0.03 to 1, packets spaced with a
-          deviation over 60 ms, or no audio in a direction; or flaws of 3 % and more, but losses of 0 in every column
-          that has any;
+        - ``contradicted``: 4.4 or more despite 3 % loss, a jitter_loss_rate of 0.03 to 1, a packet spacing whose
+          deviation is over 60 ms, or no audio in a direction; or flaws of 3 % or more, but losses of 0 in every column
+          with values;
         - ``default``: 4.5 and 100 % on fewer than 500 packets, the start values;
         - ``ok``: none of these.
 

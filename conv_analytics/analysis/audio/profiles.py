@@ -1,7 +1,7 @@
 """Rulebooks: what makes a leg fair or poor, as limits that can be read, compared and replaced.
 
-Each vendor draws its lines elsewhere. The named profiles state the published limits for what this export can measure;
-round-trip time, which most of them also limit, is not in the data, and no profile pretends that it is.
+Each vendor sets its limits elsewhere. The named profiles state the published limits for what this export can measure;
+round-trip time, which most of them also limit, is not in the data, so no profile has a rule for it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from conv_analytics.glossary import term
 
 Comparison = Literal[">", ">=", "<", "<="]
 
-#: What a rule may say of a leg, the worst first.
+#: Levels of a rule, worst first.
 LEVELS = (Verdict.POOR, Verdict.FAIR)
 _LOOKED_AT = ("loss_pct", "jitter_sd_max_ms", "jitter_sd_min_ms", "mos_reported", "mos_independent", "mos_emodel",
               "mos_emodel_low")  # fmt: skip
-#: What rules may look at: columns of `quality`, their unit, and what they are called in a sentence.
+#: Columns of `quality` that rules may limit, their unit, and their name in a sentence.
 MEASURES = {
     **{name: (term(name).unit, term(name).label) for name in _LOOKED_AT},
     "silent_directions": ("", "directions without audio, 0 to 2, of an answered leg"),
 }
-#: Seen in seconds and bytes, not in packets received: silence has no packets.
+#: Judged by seconds and bytes, not by packets received: silence has no packets.
 NO_PACKETS_NEEDED = frozenset({"silent_directions"})
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One limit: a leg whose ``column`` is beyond ``limit`` is of this ``level``.
+    """One limit: a leg whose ``column`` is beyond ``limit`` has this ``level``.
 
     ``also`` names a second condition that must hold at the same time, as (column, comparison, limit). A leg whose
     column of an ``optional`` rule is null can be good nevertheless.
@@ -55,7 +55,7 @@ class Rule:
                 raise ConfigError(f"Rule {self.id!r}: {comparison!r} is not a comparison; use >, >=, < or <=.")
         if self.level not in LEVELS:
             raise ConfigError(f"Rule {self.id!r}: the level is 'fair' or 'poor', not {self.level!r}.")
-        object.__setattr__(self, "level", str(self.level))  # Text in frames and when it is shown.
+        object.__setattr__(self, "level", str(self.level))  # Plain text in frames and when printed.
 
     @property
     def unit(self) -> str:
@@ -219,7 +219,7 @@ PROFILES = {
 
 
 def profile_of(profile: str | Profile) -> Profile:
-    """A profile by its name, or the one given.
+    """A profile by its name, or the passed profile itself.
 
     Examples
     --------

@@ -23,7 +23,7 @@ from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables.column import Column
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
-#: Seconds of silence that are enough to be sure of it.
+#: Seconds of silence that give full confidence.
 SURE_SILENCE_S = 10.0
 
 LEG_COLUMNS = (
@@ -46,7 +46,7 @@ LEG_COLUMNS = (
 VERDICT_COLUMNS = (
     Column("profile", str, "The rulebook."),
     Column("verdict", str, "good, fair, poor or unmeasured."),
-    Column("rule", str, "The rule that decided; of an unmeasured leg, what was missing."),
+    Column("rule", str, "The rule that decided; for an unmeasured leg, what was missing."),
     Column("value", float, "What the rule looked at."),
     Column("limit", float, "The rule's limit."),
     Column("evidence_event_id", int, "The hangup that holds the numbers."),
@@ -87,34 +87,34 @@ def quality(
     data
         A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives.
     profile
-        A name of `PROFILES`, or a `Profile` of your own.
+        A name of `PROFILES`, or your own `Profile`.
     units
         What `detect_units` found; detected when absent.
     columns
-        The columns wanted; all when absent. Only what they need is read and computed: of a large dataset ask for those
-        that you need, such as ``["network_code", "verdict"]``. ``country`` takes longest.
+        The columns wanted; all when absent. Only their inputs are read and computed: for a large dataset request just
+        those that you need, such as ``["network_code", "verdict"]``. ``country`` takes longest.
 
     Returns
     -------
     frame
-        Of the kind that was given. Some columns of `legs`, then ``loss_pct``, ``jitter_sd_max_ms``, ``mos_emodel`` and
+        Of the same kind as `data`. Some columns of `legs`, then ``loss_pct``, ``jitter_sd_max_ms``, ``mos_emodel`` and
         others (their meanings are in `LEG_COLUMNS`), then the verdict:
 
         - ``verdict``: poor if a poor rule applies, else fair if a fair one does, else good if every measure that the
-          profile requires is there; else unmeasured. Legs with too few packets are unmeasured, and so are all
-          rules of packets on them; silence is judged by bytes and seconds, and forgiven where `audio_flow` excuses it:
-          who was muted, listens only, or was alone is not poor.
+          profile requires is there; else unmeasured. Legs with too few packets are unmeasured by all rules about
+          packets; silence is judged by bytes and seconds, and ignored where `audio_flow` excuses it: a leg that was
+          muted, only listens, or was alone is not poor.
         - ``rule``: the first rule that applies; of an unmeasured leg ``not_answered``, ``no_packets``,
           ``packets_unknown`` (flaws without a count), ``too_few_packets``, ``no_`` and the missing measure, or, of all
           legs, ``loss_unit_unknown`` or ``mos_scale_unknown`` (see `detect_units`).
         - ``confidence``: the amount of evidence (packets by twice the packets needed, for silence seconds by 10, at
           most 1), halved if the unit of the loss had to be assumed, halved if the sequence numbers were reset, and for
-          fair times the share of required measures that are there. 0 for unmeasured. A weight, no probability.
+          fair times the share of required measures that are there. 0 for unmeasured. A weight, not a probability.
 
     Notes
     -----
-    Delay, echo, and when within a call it went bad are not in the export. The numbers are of what the platform
-    received: what got lost on the way to a listener is not seen.
+    Delay, echo, and the moment at which a call went bad are not in the export. The numbers describe what the platform
+    received: losses on the way to a listener do not show.
 
     Examples
     --------
@@ -154,9 +154,9 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     Returns
     -------
     frame
-        Scores are the lowest of the measured legs, never a mean: one bad leg spoils a call. ``measured`` of ``legs``
-        tell how much of it was seen, and ``partial`` that a leg was not: a good call that is partial is good as far as
-        it was seen.
+        Scores are the lowest of the measured legs, never a mean: one bad leg spoils a call. ``measured`` and ``legs``
+        tell how much of the call was measured, and ``partial`` that some leg was not: a good call that is partial is
+        good as far as it was measured.
 
     Examples
     --------
@@ -276,17 +276,17 @@ def measured_legs(
 ) -> tuple[Rows, Units]:
     """Measure the legs of opened data; its units are detected if they are not given.
 
-    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
+    With the descriptive columns of legs, or those of `columns`; a frame of legs keeps the ones it has.
     """
     rows = legs_once(source, columns)
-    # Units ask the hangups themselves: that is a single query, and the legs are made only once.
+    # Units are detected on the hangups themselves: that is a single query, and the legs are built only once.
     detected = units or units_of(source, rows)
     events = None if audio_events is None else Source.of(audio_events)
     return m.measures(excuses.with_context(rows, events), detected), detected
 
 
 def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
-    """The legs: those of a frame of legs, each once; otherwise made from the tables."""
+    """The legs: those of a frame of legs, each once; otherwise built from the tables."""
     if source.single:
         rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
@@ -324,8 +324,8 @@ def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
 def _judged(rows: Rows, book: Profile, required: Sequence[str], units: Units) -> Rows:
     """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
 
-    Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another
-    reason would be the only ones with one, and all shares of them wrong.
+    Without the unit of a measure that the rulebook requires there is no verdict at all: otherwise only legs that are
+    poor for another reason would have one, and all shares would be wrong.
     """
     unknown = units.undecided_of(required)
     ordered = [rule for level in LEVELS for rule in book.rules if rule.level == level]

@@ -8,30 +8,30 @@ from typing import Any
 from conv_analytics.analysis.audio.units import READABLE, SCALES, Evidence, Units
 from conv_analytics.errors import ConfigError
 
-#: How many rows must agree before a model is called by its name, and which share of them.
+#: Minimum number of rows, and share of them, that must agree before a model is named.
 ENOUGH, NEARLY_ALL = 20, 0.95
 #: Share of the scores that must lie on one scale. No score lies on two, so the others are odd, not misread.
 MAJORITY = 0.8
-#: Rows that disagree are odd ones up to this number or this share; more of them are another unit.
+#: Up to this number or share, rows that disagree are odd; more of them indicate another unit.
 ODD_ROWS, ODD_SHARE = 2, 0.05
 #: The same where rows cannot be checked one by one.
 CLEAR_SHARE = 0.01
-#: How many rows must vote before a unit is decided by votes; by fewer it is assumed.
+#: Minimum number of rows that vote for a unit to be decided; with fewer it is assumed.
 VOTES = 3
 #: Standard deviations of the spacing above this [ms] are common as variances and next to impossible as deviations.
 JITTER_UNLIKELY_MS = 200.0
-#: From here on the spacing of packets is bad. [ms]
+#: Limit of a bad packet spacing. [ms]
 JITTER_BAD_MS = 30.0
-#: Packets that it takes to compare flaws with a score, and to judge jitter.
+#: Minimum number of packets to compare flaws with a score, and to judge jitter.
 LONG = 500
-#: Half of the legs losing more than this share of their packets is no network that anybody would use.
+#: On no usable network do half of the legs lose more than this share of their packets.
 LOSS_UNLIKELY = 0.1
-#: How the values of each unit of jitter are called.
+#: What the values of each unit of jitter are called.
 _JITTER = {"ms2": "variances", "ms": "deviations"}
 
 
 def decide(numbers: Mapping[str, float], from_caller: Mapping[str, Any]) -> Units:
-    """The decisions, from counts alone; a missing count is one that no row gave. Units that the caller gives stay."""
+    """The decisions, from counts alone; a count is missing if no row had it. Units that the caller passed are kept."""
     evidence = {name: _evidence_of(name, value, numbers) for name, value in from_caller.items() if value is not None}
     scale = evidence.get("mos_scale") or _scale_of(numbers)
     model = evidence.get("mos_model") or _model_of(numbers, scale.decided)
@@ -61,14 +61,14 @@ def _evidence_of(what: str, value: Any, numbers: Mapping[str, float]) -> Evidenc
 def _rate_is_share(counts: Mapping[str, float]) -> bool:
     """Whether ``jitter_loss_rate`` makes sense as a share: unless most legs lost far more packets than had flaws.
 
-    Some rates are above 1 after sequence numbers jumped; most are in percent, or of something else.
+    Some rates are above 1 because sequence numbers jumped; if most are, they are percentages, or something else.
     """
     beyond = counts.get("rate_beyond", 0)
     return not (beyond > ODD_ROWS and beyond * 2 > counts.get("rate_checked", 0))
 
 
 def _too_many(k: float, n: float) -> bool:
-    """Whether `k` of `n` rows are too many to be odd ones."""
+    """Whether `k` of `n` rows are too many to be just odd values."""
     return k > ODD_ROWS and k > ODD_SHARE * n
 
 
@@ -158,7 +158,7 @@ def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
     some, n = int(counts["loss_some"]), int(counts["loss_n"])
     small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
     why = f"as percentages, {small:,} of {some:,} losses would be less than one packet"
-    # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
+    # The few that cannot be fractions may not be the only ones in another unit, and nothing else would show it.
     if _too_many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
         return Evidence("loss_unit", "unknown", n, None, f"mixed: {why}, and as fractions {big:,} would be above 1")
     if some >= ENOUGH and small * 2 > some and not _too_many(big, some):

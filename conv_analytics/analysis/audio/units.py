@@ -1,8 +1,8 @@
 """Units that the API's reference leaves open: what they are in a dataset, and why.
 
 The scale of the reported score, the model behind it, and the units of loss and jitter differ between platforms and have
-changed before. `detect_units` decides each once per dataset; where it cannot, nothing is read in that unit, and no
-verdict comes out of it.
+changed before. `detect_units` decides each once per dataset; where it cannot, the values are not used, and there is no
+verdict.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from conv_analytics.errors import ConfigError
 
-#: What hangups say of the audio.
+#: Columns of hangups about the audio.
 MEASURED = (
     "mos_score",
     "quality_percentage",
@@ -48,13 +48,13 @@ class Evidence:
     Attributes
     ----------
     what, decided
-        Which unit, and what it is; ``unknown`` where the data do not decide.
+        Name of the unit, and the decision; ``unknown`` where the data do not decide.
     n, share
-        How many values were looked at, and which share of them agrees; None where shares do not apply.
+        How many values were examined, and which share of them agrees; None where shares do not apply.
     why
-        In words.
+        The reason, in words.
     odd
-        Values outside of what the unit allows: they are treated as unmeasured.
+        Values outside the range of the unit: they are treated as unmeasured.
     assumed
         Whether it was assumed, because nothing decides.
     """
@@ -75,25 +75,26 @@ class Units:
     Attributes
     ----------
     mos_scale
-        What a reported score is divided by to be on the scale of 1 to 5: 1, 10 or 100; None where the data do not
-        decide: no score is read then.
+        Divisor that brings a reported score to the scale of 1 to 5: 1, 10 or 100; None where the data do not decide: no
+        score is used then.
     mos_model
         ``freeswitch_r``: the score is only the G.107 curve of ``quality_percentage``, without codec, delay and
         bursts. ``other``: it is not. ``undetermined``: too few flawed legs to tell.
     loss_unit
-        Unit of ``packet_loss_perc``: ``percent``, ``fraction``, ``count``, or ``unknown``: no loss is read then, from
-        no column. ``ignore`` leaves the column out: losses are those of ``jitter_loss_rate``.
+        Unit of ``packet_loss_perc``: ``percent``, ``fraction``, ``count``, or ``unknown``: no loss is used then, from
+        any column. ``ignore`` leaves the column out: losses are those of ``jitter_loss_rate``.
     jitter_unit
-        ``ms2`` (variances, as FreeSWITCH makes them) or ``ms`` (standard deviations).
+        ``ms2`` (variances, as FreeSWITCH computes them) or ``ms`` (standard deviations).
     loss_told
-        False if every known ``packet_loss_perc`` is 0: a column that says nothing.
+        False if every known ``packet_loss_perc`` is 0: the column carries no information.
     rate_told
-        False if every known ``jitter_loss_rate`` is 0 although packets were flawed: likewise. So it is if
-        most are no shares: as shares, far more packets would be lost than had flaws.
+        False if every known ``jitter_loss_rate`` is 0 although packets were flawed: likewise. Also False if most values
+        are not shares: as shares, far more packets would be lost than had flaws.
     loss_checked
-        Whether legs whose flaws say that their loss is in another unit are left out: so where flaws decided the unit.
+        Whether legs whose flaws show that their loss is in another unit are left out: the case where flaws decided the
+        unit.
     evidence
-        What each was decided by.
+        The evidence for each decision.
     """
 
     mos_scale: float | None = 1.0
