@@ -1,1 +1,1 @@
-"""What happened within conversations: timelines, speech, keys, messages, responses."""
+"""Events within conversations: timelines, speech, keys, messages, responses."""

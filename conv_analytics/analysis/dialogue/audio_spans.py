@@ -22,7 +22,7 @@ from conv_analytics.analysis.entities.legs import leg_rows
 
 #: An open end of speech, or of a prompt, is no later than this after its start. [s]
 CAP_S = 60.0
-#: Texts read out and sound files played; and results of recognition, which are ends of speech without a start.
+#: Texts spoken and sound files played; and results of recognition, which are ends of speech without a start.
 PROMPTS, RECOGNISED = ("say", "play"), "asr"
 _TYPES = {
     **{what: (f"audio:{what}:on", f"audio:{what}:off") for what in ("speaking", "mute", "earmuff")},
@@ -43,7 +43,7 @@ def span_batches(
     Spans have ``conversation_id, who, leg_id, member_id, what, start, end, open_start, open_end``; of a span with
     an open start only the end is known, and `start` is the same. With prompts they also have ``ended_by``, the type
     of the event that ended them, and ``endless``. `leg_columns` are those that legs have besides the
-    usual ones. With `legs` only their conversations are looked at, and no others are made.
+    usual ones. With `legs`, only their conversations are read, and no other legs are built.
     """
     types = [kind for what in whats for kind in _TYPES[what]]
     names = (*_EVENTS, *_PROMPT_COLUMNS) if {*PROMPTS} & {*whats} else _EVENTS
@@ -135,7 +135,7 @@ def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(rows: pd.DataFrame) -> pd.Series[Any]:
-    """What pairs the start and the end of a span: a prompt's id, else the latest start; else the owner of the span."""
+    """The key that pairs a span's start and end: a prompt's id, else the latest start; else the span's owner."""
     named = rows["say_id"].fillna(rows["play_id"]).str.replace("-", "").str.lower()
     prompt = rows["what"].isin(PROMPTS)
     own = "#" + rows["event_id"].astype("str")
@@ -143,7 +143,7 @@ def _pairs(rows: pd.DataFrame) -> pd.Series[Any]:
     rows = rows.sort_values(["conversation_id", "who", "what", "time", "event_id"], kind="stable")
     before = rows["pair"].where(rows["on"]).groupby([rows[name] for name in ("conversation_id", "who", "what")]).ffill()
     pair = rows["pair"].fillna(before).fillna(own).where(rows["prompt"], rows["who"])
-    # Every result of recognition is an end of its own.
+    # Every result of recognition is a separate end.
     return pair.where(rows["what"] != RECOGNISED, own).reindex(prompt.index)
 
 

@@ -1,4 +1,4 @@
-"""Containment: calls that bots settled without a human and without a call-back (M46)."""
+"""Containment: calls that bots resolved without a human and without a call-back (M46)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CONTAINMENT = (
     Column("caller", str, "Far end of its first inbound leg; null without one."),
     Column("started_at", datetime, "When its first leg started."),
     Column("ended_at", datetime, "When its last leg ended; null while one goes on."),
-    Column("bot_s", float, "How long the caller was with it before a human, or the end.", "s"),
+    Column("bot_s", float, "How long the caller was with the bot before a human, or the end.", "s"),
     Column("human", bool, "A human was connected, or joined."),
     Column("called_back", bool, "The same caller called again within 24 hours; null where the caller is not known."),
     Column("outcome", str, "`contained`, `handoff`, `abandoned`, `called_back` or `open`."),
@@ -56,7 +56,7 @@ def containment(
         Id of a user or a member to ``bot``, ``human`` or ``customer``. Those not listed: a websocket leg is a bot,
         every other outbound leg that was answered is a human.
     abandon_s
-        A caller who is gone this soon, without a human, has abandoned the call: that is not contained.
+        A caller who leaves this soon, without a human, has abandoned the call, which is then not contained. [s]
     call_back_h
         A caller who calls again this soon after the end was not helped either. [h]
 
@@ -64,7 +64,7 @@ def containment(
     -------
     pandas.DataFrame or the caller's kind
         One row per conversation with a bot; the columns are those of `CONTAINMENT`. The containment rate is the share
-        of ``contained``, among those that are not ``open``.
+        of ``contained`` among the rows that are not ``open``.
 
     Raises
     ------

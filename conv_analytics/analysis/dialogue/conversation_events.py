@@ -30,13 +30,13 @@ class ConversationEvent:
     event_id, type
         Number within the conversation, and type; None where the event has none.
     at
-        When, in microseconds since 1970; None where that is not known.
+        Its instant, in microseconds since 1970; None where that is not known.
     sender
         Member that caused it.
     detail
         Its body, verbatim.
     order
-        `ok`; `late` when an event with a smaller number is younger; `duplicate` when it repeats what is known.
+        `ok`; `late` when an event with a smaller number is younger; `duplicate` when it repeats known data.
     """
 
     event_id: int | None
@@ -133,7 +133,7 @@ def _add_values(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:
             row.update(confidence=more.get("confidence"), leg_id=more.get("leg_id"))
         base = {"type": "audio:asr:done"}
     else:
-        # Each history repeats the former statuses: the last one is the news of the event.
+        # Each history repeats the earlier statuses: only the last one is new.
         if row.get("status_at", more.get("at", 0)) <= more.get("at", 0):
             row.update({key: more[key] for key in ("status", "reason") if key in more}, status_at=more.get("at", 0))
         row.setdefault("leg_id", more.get("leg_id"))
@@ -162,7 +162,7 @@ def _parsed(detail: Any) -> Any:
 
 @cache
 def _paths(kind: str) -> Mapping[str, tuple[tuple[str, ...], ...]]:
-    """Where the columns of the table of a type stand in its bodies."""
+    """The paths, in an event's body, of the columns of its type's table."""
     tables = [table for table in TABLES.values() if kind in table.types and table.name != "transcripts"]
     return {column.name: column.paths for table in tables for column in table.columns if column.paths}
 

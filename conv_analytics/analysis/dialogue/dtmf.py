@@ -20,7 +20,7 @@ _ID = "conversation_id"
 PROMPTS = (
     Column(_ID, str, "The conversation."),
     Column("prompt", int, "Number of the prompt within it, from 1; 0 for keys before any prompt."),
-    Column("prompt_event_id", int, "The `audio:say` or `audio:play` that it is."),
+    Column("prompt_event_id", int, "The `audio:say` or `audio:play` event of the prompt."),
     Column("prompted_at", datetime, "When it began."),
     Column("digits", str, "Keys pressed until the next prompt, in their order; empty when none."),
     Column("presses", int, "Events of keys."),
@@ -34,7 +34,7 @@ PATHS = (
     Column("n", int, "Conversations that took this path."),
     Column("abandoned", int, "Those that ended without an answer to the last prompt."),
 )
-#: A leg that ends this soon after a prompt, without a key, has abandoned it. [s]
+#: A caller whose leg ends this soon after a prompt, without a key, has abandoned it. [s]
 PATIENCE_S = 30.0
 
 

@@ -13,12 +13,12 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import DatasetError
 from conv_analytics.tables.column import Column
 
-#: What an update of a leg says is in the table of statuses: each status once, at its own instant.
+#: Updates of a leg are in the table of statuses: each status once, at its own instant.
 _UPDATE = "leg:status:update"
-#: Tools that draw who hands over to whom take no null.
+#: Tools that draw handovers accept no null.
 PLATFORM = "platform"
 _CASE, _ACTIVITY, _TIME, _RESOURCE = "case:concept:name", "concept:name", "time:timestamp", "org:resource"
-#: The order in the life of a leg; other statuses come before its end.
+#: Order of statuses in the life of a leg; others come before its end.
 _LIFE = {"leg:started": 1, "leg:ringing": 2, "leg:answered": 3, "leg:completed": 5, "leg:disconnected": 5}
 _BETWEEN = 4
 EVENT_LOG = (
@@ -39,7 +39,7 @@ _STATUSES = ("conversation_id", "event_id", "status", "at", "member_id", "leg_id
 def event_log(data: Any, conversation_id: str | None = None) -> Any:
     """Every conversation as a case of an event log, as PM4Py and other tools of process mining read it.
 
-    The columns have the names of the XES standard (IEEE 1849), so that nothing has to be formatted:
+    The columns have the names of the XES standard (IEEE 1849), so that no conversion is needed:
     ``pm4py.discover_dfg(event_log(data))``.
 
     Parameters
@@ -52,8 +52,8 @@ def event_log(data: Any, conversation_id: str | None = None) -> Any:
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        One row per event, in the order of time within each conversation; the columns are those of `EVENT_LOG`. What has
-        no instant is left out, since its place is not known.
+        One row per event, in order of time within each conversation; the columns are those of `EVENT_LOG`. Events
+        without an instant are left out, since their place is not known.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def event_log(data: Any, conversation_id: str | None = None) -> Any:
 
     Notes
     -----
-    ``leg:status:update`` repeats the whole life of a leg each time; its statuses are rows of their own here, each once,
+    ``leg:status:update`` repeats the whole life of a leg each time; its statuses are separate rows here, each once,
     called ``leg:ringing``, ``leg:answered`` and so on.
 
     Examples
@@ -81,7 +81,7 @@ def event_log(data: Any, conversation_id: str | None = None) -> Any:
     whole = pd.concat([_events(rows), _statuses(rows)], ignore_index=True)
     if conversation_id is not None and whole.empty:
         raise DatasetError(f"The data has no event of conversation {conversation_id!r} with an instant.")
-    # What has one instant, as the first statuses of a leg often have, stands in the order of a leg's life.
+    # Rows of one instant, such as the first statuses of a leg, are in the order of a leg's life.
     place = whole[_ACTIVITY].map(_LIFE).fillna(_BETWEEN).where(whole["leg_id"].notna(), 0)
     whole = whole.assign(place=place).sort_values(["place", _ACTIVITY, "leg_id"], kind="stable")
     return source.result_of_parts([whole], EVENT_LOG, by=(_CASE, _TIME, "event_id"))

@@ -46,8 +46,7 @@ def receipts(data: Any) -> Any:
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        One row per message and recipient, and one per message of which nothing was heard; the columns are those of
-        `RECEIPTS`.
+        One row per message and recipient, and one per message without any receipt; the columns are those of `RECEIPTS`.
 
     Notes
     -----
@@ -146,8 +145,8 @@ def message_funnel(data: Data) -> pd.DataFrame:
 
     Notes
     -----
-    n counts a message once per recipient, and messages of which nothing was heard. App to app there is no
-    ``submitted``: it is imputed there. Source: M44.
+    n counts a message once per recipient, and messages without any receipt once. From app to app there is no
+    ``submitted``: it is imputed. Source: M44.
 
     Examples
     --------
@@ -176,7 +175,7 @@ LATENCY = (
     Column("delivered", int, "Those with a receipt of delivery."),
     Column("bounded", int, "Those seen without a receipt of delivery before: delivered by then, at the latest."),
     Column("refused", int, "Those rejected or undeliverable: never delivered."),
-    Column("censored", int, "Those still on the way at the end: they count as long as they were watched."),
+    Column("censored", int, "Those still on the way at the end: they count as long as they were observed."),
     Column("clock", int, "Those delivered before they were sent: left out."),
     Column("p50_s", float, "Half of all are delivered by then, at the latest; null when fewer are.", "s"),
     Column("p95_s", float, "19 of 20 of all are delivered by then, at the latest.", "s"),
@@ -191,7 +190,7 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     data
         As for `receipts`.
     until
-        When the watching ended; by default the last instant of any message or receipt.
+        End of the observation; by default the last instant of any message or receipt.
 
     Returns
     -------
@@ -200,10 +199,10 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
 
     Notes
     -----
-    Aalen-Johansen. What was seen had been delivered before: a message that was only seen counts as delivered when it
-    was seen, so with any ``bounded`` the times are upper bounds. One that was rejected or undeliverable is never
-    delivered, however long anyone waits: a competing event. One of which nothing was heard by `until` has lasted at
-    least that long: censored. Leaving these out would make delivery look faster than it is. Source: M45.
+    Aalen-Johansen. A message that was seen had been delivered before: if it was only seen, it counts as delivered when
+    it was seen, so with any ``bounded`` the times are upper bounds. One that was rejected or undeliverable is never
+    delivered, however long anyone waits: a competing event. One without a receipt by `until` has taken at least that
+    long: censored. Leaving these out would make delivery look faster than it is. Source: M45.
 
     Examples
     --------
@@ -220,7 +219,7 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     if until is None:
         last = rows.select(nw.col(name).max() for name in instants).collect().iloc[0]
         until = last.max()
-    # Only how long each lasted, and whether it came to its end, leaves the engine: there may be millions.
+    # Only durations and end flags leave the engine: there may be millions of messages.
     times = _lasted(rows, pd.Timestamp(until)).collect()
     counted = {name: int(times[name].sum()) for name in ("delivered", "bounded", "refused", "censored", "clock")}
     used = times[times["used"].astype(bool)]
@@ -236,9 +235,10 @@ def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
     """Per message and recipient the ``duration`` [s], whether it is used (0 or 1), and what ended it."""
     col, states = nw.col, [f"{state}_at" for state in STATES]
     rows = rows.with_micros("sent_at", *states)
-    # Where no instant is known, nothing is watched, and any end will do.
+    # Where no instant is known, nothing is observed, and any end will do.
     last = 0 if pd.isna(end) else int(end.value // 1000)
-    # Delivered or seen, whichever was first, and else refused: what was delivered was not refused, whoever says so.
+    # Delivered or seen, whichever was first, else refused: a delivered message was not refused, whatever a receipt
+    # says.
     there = nw.min_horizontal("delivered_at_us", "seen_at_us")
     refused = nw.min_horizontal("rejected_at_us", "undeliverable_at_us")
     since = nw.coalesce("submitted_at_us", "sent_at_us")

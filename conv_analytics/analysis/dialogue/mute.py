@@ -23,7 +23,7 @@ MUTES = (
     Column("earmuffs", int, "How often."),
     Column("left_earmuffed", bool, "The earmuff was left on until the leg's end."),
     Column("spoke_muted_s", float, "How long it spoke while it was muted.", "s"),
-    Column("spoke_muted", int, "How often it did."),
+    Column("spoke_muted", int, "How often it spoke while it was muted."),
     Column("unmatched", int, "Ends of a mute or an earmuff whose start was never seen: left out."),
 )
 
@@ -44,9 +44,9 @@ def mute(data: Any) -> Any:
 
     Notes
     -----
-    The leg is the one that the event names (``rtc_id``), which need not be the sender's. A second start of what runs
-    changes nothing. ``spoke_muted_s`` is the overlap of speech and mute: a person whom no one hears, which is no fault
-    of the network. Source: M40.
+    The leg is the one that the event names (``rtc_id``), which need not be the sender's. A second start of a running
+    mute changes nothing. ``spoke_muted_s`` is the overlap of speech and mute: a person whom no one hears, which is no
+    fault of the network. Source: M40.
 
     Examples
     --------

@@ -19,7 +19,7 @@ _KEY = [_ID, "event_id"]
 RECOGNITION = (
     Column(_ID, str, "The conversation."),
     Column("event_id", int, "The `audio:asr:done`."),
-    Column("at", datetime, "When it was done."),
+    Column("at", datetime, "When the recognition ended."),
     Column("leg_id", str, "Leg that was listened to."),
     Column("member_id", str, "Member that spoke, by the event."),
     Column("alternatives", int, "Number of alternatives."),
@@ -31,7 +31,7 @@ RECOGNITION = (
     Column("timeout_reason", str, "Why listening ended."),
     Column("error", str, "What went wrong."),
 )
-#: Below this no one should act on what was heard.
+#: Nobody should act on a recognition below this confidence.
 LOW = 0.5
 
 
@@ -77,7 +77,7 @@ def recognition(data: Any, *, low: float = LOW) -> Any:
 
 
 def attempts(source: Source, low: float = LOW) -> Rows:
-    """One row per attempt, before it is an answer."""
+    """One row per attempt, before it is formatted as an answer."""
     col = nw.col
     both = [name for name in ("audio_events", "transcripts") if name in source.tables]
     names = [*_KEY, "at", "leg_id", "from_member_id", "alternative", "confidence", "timeout_reason"]
@@ -88,7 +88,7 @@ def attempts(source: Source, low: float = LOW) -> Rows:
     heard = heard.with_columns(sure.alias("sure"), place.alias("alternative")).with_columns(
         nw.when(col("alternative") == 1).then(col("sure")).alias("best")
     )
-    # The same alternative twice is one that was exported twice.
+    # A repeated alternative was exported twice.
     heard = heard.group(
         [*_KEY, "alternative"],
         col("sure").min(), col("best").min(), *(col(name).min() for name in ("at", "leg_id", "from_member_id",

@@ -21,9 +21,7 @@ _ID = "conversation_id"
 RESPONSES = (
     Column(_ID, str, "The conversation."),
     Column("turn", int, "Number of the customer's turn within it, from 1."),
-    Column(
-        "messages", int, "Messages that the customer sent before a human replied, bots' replies between them or not."
-    ),
+    Column("messages", int, "Messages that the customer sent before a human replied, even if bots replied in between."),
     Column("asked_at", datetime, "The first of them."),
     Column("last_at", datetime, "The last of them before the reply."),
     Column("replied_at", datetime, "First reply of a human or a bot; null while there is none."),
@@ -32,7 +30,7 @@ RESPONSES = (
     Column("human_at", datetime, "First reply of a human before the customer's next turn."),
     Column("human_s", float, "First message to that reply.", "s"),
     Column("open", bool, "No reply is known: censored."),
-    Column("waited_s", float, "Last message to the reply, or to the end of the watching.", "s"),
+    Column("waited_s", float, "Last message to the reply, or to the end of the observation.", "s"),
 )
 FIRST_RESPONSES = (
     Column(_ID, str, "The conversation."),
@@ -40,8 +38,8 @@ FIRST_RESPONSES = (
     Column("replied_at", datetime, "First message of a human after it; null while there is none."),
     Column("first_response_s", float, "The time between them.", "s"),
     Column("bot_s", float, "First message to the first reply of a bot.", "s"),
-    Column("open", bool, "No human replied: censored at the end of the watching."),
-    Column("waited_s", float, "Until the reply, or the end of the watching.", "s"),
+    Column("open", bool, "No human replied: censored at the end of the observation."),
+    Column("waited_s", float, "Until the reply, or the end of the observation.", "s"),
     Column("close_s", float, "Last message of the customer to the last of the conversation (M43).", "s"),
 )
 
@@ -55,11 +53,11 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     data
         A `Dataset`, `Frames`, or a mapping with ``messages``.
     roles
-        Who is who: id of a user or a member to ``customer``, ``human`` (who answers) or ``bot``.
+        Mapping of the id of a user or a member to ``customer``, ``human`` (who answers) or ``bot``.
     other
         Role of those that are not listed.
     until
-        When the watching ended; by default the last message of all.
+        End of the observation; by default the last message of all.
 
     Returns
     -------
@@ -73,11 +71,11 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
 
     Notes
     -----
-    Messages that a customer sends before a human replies are one turn, whatever bots say between them: a bot does not
+    Messages that a customer sends before a human replies are one turn, whatever bots say in between: a bot does not
     stop the clock. ``response_s`` begins with the last message before the first reply, ``human_s`` with the first
     message of the turn. Where only bots reply, a conversation is one turn. An open turn has no reply: use `waited_s`
-    with `kaplan_meier`, as leaving it out would flatter. Messages without a known sender are left out. Source: M42; for
-    the first reply see `first_responses`.
+    with `kaplan_meier`, as leaving it out would make replies look faster. Messages without a known sender are left out.
+    Source: M42; for the first reply see `first_responses`.
 
     Examples
     --------
@@ -146,7 +144,7 @@ def _messages(source: Source) -> Rows:
 
 
 def _with_roles(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFrame:
-    """Messages in the order of time, each with the role of its sender."""
+    """Messages in order of time, each with the role of its sender."""
     rows = rows.drop_duplicates([_ID, "event_id"])
     rows = rows[rows["from_member_id"].notna() | rows["from_user_id"].notna()]
     role = role_of(rows["from_member_id"], rows["from_user_id"], roles).fillna(other)
@@ -165,7 +163,7 @@ def _turns(messages: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     replies = messages[~customer]
     first = replies.groupby(key).agg(replied_at=("at", "first"), replied_by=("role", "first"))
     human = replies[replies["role"] == "human"].groupby(key).agg(human_at=("at", "first"))
-    # The last message before the first reply: those that follow a bot's do not wait for it.
+    # The last message before the first reply: messages after a bot's reply do not wait for it.
     replied = (~customer).groupby([messages[_ID], messages["turn"]]).cumsum() > 0
     before = messages[customer & ~replied].groupby(key).agg(last_at=("at", "max"))
     rows = questions.join(before).join(first).join(human).reset_index()

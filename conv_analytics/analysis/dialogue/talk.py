@@ -44,8 +44,8 @@ TALK_CONVERSATIONS = (
     Column("members", int, "How many spoke."),
     Column("window_s", float, "How long a leg was up, or somebody spoke.", "s"),
     Column("talk_s", float, "How long anybody spoke.", "s"),
-    Column("silence_s", float, "How long nobody did: the window without the talk.", "s"),
-    Column("overlap_s", float, "How long two or more did.", "s"),
+    Column("silence_s", float, "How long nobody spoke: the window without the talk.", "s"),
+    Column("overlap_s", float, "How long two or more spoke.", "s"),
     Column("silence_ratio", float, "Silence by window."),
     Column("overlap_ratio", float, "Overlap by talk."),
     *_COUNTS,
@@ -77,9 +77,9 @@ def talk(data: Any, *, by: str = "member") -> Any:
     -----
     A sweep over the events ``audio:speaking:on`` and ``off`` of each member; speech on two legs of one member counts
     once. ``silence_s = window_s - talk_s``, where the window is the union of the answered times of all legs and of
-    the speech itself. A turn of less than 1 s inside another's is a backchannel ("mhm"), no interruption; both limits
-    are conventions. These are the platform's speech events: they do not come for every channel. Of 20 M events on
-    disk two million are in memory at a time. Source: M39; its example T27 is this one.
+    the speech itself. A turn of less than 1 s inside another's is a backchannel ("mhm"), not an interruption; both
+    limits are conventions. The speech events are the platform's, and not every channel has them. Of 20 M events on
+    disk, two million are in memory at a time. Source: M39; its example T27 is this one.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def _turns(turns: pd.DataFrame) -> pd.DataFrame:
     """Turns that interrupt or accompany a running one, and how long others speak in them."""
     rows = turns.sort_values([_ID, "start", "end", "member_id"], kind="stable").reset_index(drop=True)
     reach = rows.groupby(_ID)["end"].cummax().groupby(rows[_ID]).shift(1)
-    # Turns that begin together interrupt whoever spoke before, not each other.
+    # Turns that begin at the same time interrupt whoever spoke before, not each other.
     reach = reach.groupby([rows[_ID], rows["start"]]).transform("first").where(
         rows["start"] > rows.groupby(_ID)["start"].transform("min")
     )  # fmt: skip

@@ -75,7 +75,7 @@ def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None =
     conversation_id
         The conversation.
     quality
-        Verdicts on legs, as `quality` gives them: its columns ``leg_id`` and ``verdict`` become ``level``.
+        Verdicts on legs, the result of `quality`: its columns ``leg_id`` and ``verdict`` become ``level``.
 
     Returns
     -------
@@ -91,11 +91,11 @@ def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None =
 
     Notes
     -----
-    Every event is in ``event_id`` or ``end_event_id`` of a row. Bands of legs are as `legs` has them; all others go
-    from the event that starts them to the event that ends them, in order of time. A band without a start or an end is
-    open: it reaches to the leg's answer or end, the member's leaving, or the conversation's first or last event.
-    Starts of a band that runs and ends of one that is over are marks, flagged `duplicate`, as are a second hangup of a
-    leg and a repeated key, receipt or status. ``late`` is an event that is older than one with a smaller number.
+    Every event is in ``event_id`` or ``end_event_id`` of a row. Bands of legs follow `legs`; all others run from the
+    event that starts them to the event that ends them, in order of time. A band without a start or an end is open: it
+    reaches to the leg's answer or end, the member's leaving, or the conversation's first or last event. A start of a
+    running band and an end of a finished one are marks, flagged `duplicate`, as are a second hangup of a leg and a
+    repeated key, receipt or status. ``late`` is an event that is older than one with a smaller number.
 
     Mutes are shown on the leg that they silence, whoever caused them.
 
@@ -157,7 +157,7 @@ def _levels(quality: pd.DataFrame | None, conversation_id: str) -> Mapping[str, 
 
 
 def _add_event_ids(rows: Iterable[TimelineRow], events: Iterable[ConversationEvent]) -> None:
-    """Give bands of legs, which come from instants, the ids of the events that have these instants."""
+    """Add to bands of legs, which come from instants, the ids of the events with these instants."""
     by_step: dict[tuple[str, str], int] = {}
     for event in events:
         leg, step = event.text("leg_id"), event.type.partition(":")[2]
@@ -177,7 +177,7 @@ def _add_event_ids(rows: Iterable[TimelineRow], events: Iterable[ConversationEve
 _OVER = frozenset(
     ("hangup", "completed", "failed", "busy", "timeout", "cancelled", "rejected", "unanswered", "disconnected")
 )
-#: Types of which one with the same values of these columns, on the same lane, is a repeat.
+#: Types whose events are repeats if they have the same values of these columns on the same lane.
 _ONCE = {
     "audio:dtmf": ("dtmf_seq", "digits"),
     "leg:status:update": ("leg_id", "status"),

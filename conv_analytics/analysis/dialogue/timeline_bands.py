@@ -10,7 +10,7 @@ from conv_analytics.analysis.dialogue.conversation_events import ConversationEve
 from conv_analytics.analysis.dialogue.timeline_labels import member_label
 from conv_analytics.analysis.dialogue.timeline_lanes import Lane, Lanes
 
-#: Type that starts a band: what it is, and the column that its end shares with it.
+#: Types that start a band: the kind of band, and the column that its end shares with it.
 STARTS = {
     "audio:mute:on": ("muted", None),
     "audio:earmuff:on": ("earmuffed", None),
@@ -20,7 +20,7 @@ STARTS = {
     "audio:record": ("recording", "recording_id"),
     "audio:ringing:start": ("playing", None),
 }
-#: Type that ends it.
+#: Types that end it.
 ENDS = {
     "audio:mute:off": ("muted", None),
     "audio:earmuff:off": ("earmuffed", None),
@@ -60,7 +60,7 @@ class TimelineRow:
 def audio_bands(lanes: Lanes, events: Iterable[ConversationEvent]) -> list[TimelineRow]:
     """Bands of speech, mutes, recordings and playback, from their starts and ends.
 
-    Events come in order of time. A start of a band that runs, or an end of one that has ended, is a duplicate.
+    Events come in order of time. A start of a running band, or an end of a finished one, is a duplicate.
     """
     pairs = _Pairs(lanes)
     for event in events:
@@ -89,7 +89,7 @@ class _Pairs:
             return
         past = self._closed.get(key)
         if past is not None and past.open_start and _precedes(event, past.ended_by):
-            # By number the start is first, by the clock the end: how long it lasted is not known.
+            # By event number the start is first, by the clock the end: its duration is not known.
             past.event, past.start, past.end, past.open_start, past.order = event, event.at, event.at, False, "late"
             return
         row = TimelineRow(lane, "band", what, event.at, None, _band_label(event, what, lane), event, order=event.order)
@@ -105,7 +105,7 @@ class _Pairs:
         if row is None:
             past = self._closed.get(key)
             if past is not None:
-                # The report of a recording comes seconds after its stop: it is no repeat.
+                # The report of a recording comes seconds after its stop: it is not a repeat.
                 event.order = event.order if _reported(event, past) else "duplicate"
                 return
             row = TimelineRow(
@@ -200,7 +200,7 @@ def _talk(leg: Mapping[str, Any]) -> float | None:
 def close_open_bands(
     rows: Iterable[TimelineRow], lanes: Lanes, legs: Iterable[Mapping[str, Any]], events: list[ConversationEvent]
 ) -> None:
-    """Give bands without an end the latest possible one, those without a start the earliest, and mark them open."""
+    """Set missing ends of bands to the latest possible instant, missing starts to the earliest; mark them open."""
     over = {leg["leg_id"]: leg.get("ended_at") for leg in legs}
     up = {leg["leg_id"]: leg.get("answered_at", leg.get("started_at")) for leg in legs}
     gone: dict[str, list[int]] = {}

@@ -9,7 +9,7 @@ from conv_analytics.analysis.dialogue.conversation_events import ConversationEve
 from conv_analytics.analysis.entities.sip import CODES
 
 _MESSAGE_STATUSES = ("submitted", "delivered", "seen", "rejected", "undeliverable")
-#: Below this a number of bytes is shown as it is.
+#: A number of bytes below this is shown in full.
 _KB = 1000
 
 

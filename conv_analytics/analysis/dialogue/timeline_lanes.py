@@ -25,7 +25,7 @@ class Lane:
     number
         Place from the top.
     first, last
-        The first and the last instant known of it, in microseconds.
+        Its first and last known instant, in microseconds.
     """
 
     id: str
@@ -37,7 +37,7 @@ class Lane:
     last: int | None = None
 
     def extend(self, *instants: int | None) -> None:
-        """Take instants into the lane's extent."""
+        """Extend the lane to some instants."""
         known = [at for at in (*instants, self.first, self.last) if at is not None]
         if known:
             self.first, self.last = min(known), max(known)

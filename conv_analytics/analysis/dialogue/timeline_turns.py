@@ -1,6 +1,6 @@
 """Turn-taking on a timeline with a bot: dead air, and who speaks into a prompt.
 
-`turns` has the rules; here they are read off the bands that are drawn, which takes no time for one conversation.
+`turns` has the rules; here they are applied to the drawn bands, which takes no time for one conversation.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Turns of speech: spans of speech, prompts and recognised speech, each with its side. Microseconds.
 
 A turn whose start was never seen has `open_start`, one whose end was never seen `open_end`; `start` of the former and
-`end` of the latter are what they can be at most, and are never used as instants at which something happened.
+`end` of the latter are bounds, and are never used as instants at which something happened.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from conv_analytics.analysis.dialogue.roles import role_of, role_of_leg
 from conv_analytics.analysis.dialogue.talk import BLIP_S
 
 _ID = "conversation_id"
-#: The columns of legs that sides are told by.
+#: The columns of legs that identify sides.
 LEG_COLUMNS = ("user_id", "channel_type", "direction")
 #: Who speaks where no member does: the platform, which plays prompts.
 _PLATFORM = "\0prompts"
@@ -96,7 +96,7 @@ def _fitted(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     rows = pd.merge_asof(rows.sort_values("start", kind="stable"), running, on="start", by=_ID)
     rows["start"] = np.maximum(rows["start"], rows["busy"].fillna(-np.inf)).astype("int64")
     rows["end"] = np.maximum(rows["end"], rows["start"])
-    # Those that begin together are one turn: nothing tells when either is over.
+    # Prompts that begin together are one turn: nothing tells when either is over.
     rows = rows.sort_values(["start", _ID, "end", "leg_id"], kind="stable").drop_duplicates([_ID, "start"], keep="last")
     starts = pd.concat([known[[_ID, "start"]], rows[[_ID, "start"]]]).drop_duplicates().sort_values("start")
     starts["following"] = starts["start"]

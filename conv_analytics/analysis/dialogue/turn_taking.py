@@ -12,12 +12,12 @@ from conv_analytics.analysis.dialogue.talk import BACKCHANNEL_S
 
 _ID = "conversation_id"
 Ints = npt.NDArray[np.int64]
-#: Order of what happens at one instant: ends, starts, and the ends of what lasts no time.
+#: Order of steps at one instant: ends, starts, and the ends of turns without duration.
 _END, _START, _EMPTY_END = range(3)
 
 
 def with_replies(turns: pd.DataFrame) -> pd.DataFrame:
-    """Turns with ``reply_to``, ``latency_us`` and ``at_least``: whom they reply to, and after how long.
+    """Turns with ``reply_to``, ``latency_us`` and ``at_least``: the side they reply to, and how long after it.
 
     A turn replies to the side that spoke last, if it is another one and nobody spoke, or may have spoken, in between.
     """
@@ -32,12 +32,12 @@ def with_replies(turns: pd.DataFrame) -> pd.DataFrame:
         own = role == name
         free &= (running == 0) & (own | (doubtful == 0))
         own_last = np.where(own, ended, own_last)
-        # Steps are in order of time: the later one ended later, or together with it.
+        # Steps are in order of time: the later step ended later, or at the same time.
         later = ~own & (ended >= 0) & ((last < 0) | (at[ended] > at[last]))
         last = np.where(later, ended, last)
     replies = (steps["kind"] == _START).to_numpy() & free & (last >= 0)
     replies &= (own_last < 0) | (at[last] >= at[own_last])
-    # Nobody knows when a turn that was begun since then ended.
+    # It is not known when a turn that has begun since then ended.
     replies &= (vague < 0) | (at[last] > at[vague])
     columns = steps.loc[replies, ["turn"]].assign(
         reply_to=role[last[replies]], latency_us=at[replies] - at[last[replies]],
@@ -49,7 +49,7 @@ def with_replies(turns: pd.DataFrame) -> pd.DataFrame:
 
 
 def _steps(turns: pd.DataFrame) -> pd.DataFrame:
-    """Starts and ends of turns in the order of time; a missing end closes whatever may be running."""
+    """Starts and ends of turns in order of time; a missing end closes whatever may be running."""
     known = turns[~turns["open_start"]]
     starts = known.assign(time=known["start"], kind=_START, turn=known.index)
     empty = ~turns["open_start"] & (turns["end"] <= turns["start"])
@@ -76,7 +76,7 @@ def _states(steps: pd.DataFrame) -> dict[str, tuple[Ints, Ints, Ints]]:
 
 
 def _first_of_instant(steps: pd.DataFrame) -> Ints:
-    """The first step of the same kind at the same instant: of starts side by side, none is before another."""
+    """The first step of the same kind at the same instant: none of several simultaneous starts is before another."""
     if steps.empty:
         return np.zeros(0, dtype="int64")
     keys = steps[[_ID, "time", "kind"]]
@@ -96,10 +96,10 @@ def _last(steps: pd.DataFrame, which: npt.NDArray[np.bool_], *, before: bool = F
 
 
 def with_barge_ins(turns: pd.DataFrame) -> pd.DataFrame:
-    """Turns with ``barged_in_us``: of a bot's, when the customer began to speak into it; and ``barged_in``, a flag.
+    """Turns with ``barged_in_us``, when the customer began to speak into a bot's turn, and the flag ``barged_in``.
 
-    A customer's turn of less than a second within a bot's is a sign of listening, unless the bot's was stopped. The
-    flag is null where it is not known: for turns with an open end or start, and conversations without a start of a
+    A customer's turn of less than a second within a bot's turn is a sign of listening, unless the bot's was stopped.
+    The flag is null where it is not known: for turns with an open end or start, and conversations without a start of a
     customer's turn.
     """
     customers = turns[(turns["role"] == "customer") & ~turns["open_start"]].sort_values("start", kind="stable")
@@ -131,13 +131,13 @@ def with_barge_ins(turns: pd.DataFrame) -> pd.DataFrame:
 def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
     """The stretches in which nobody spoke and nothing was played: ``conversation_id, start, end``.
 
-    Between the first answer and the last end of the legs, or the first and the last instant of speech. What may have
-    been speech, of a turn with an open start or end, is no silence.
+    Between the first answer and the last end of the legs, or the first and the last instant of speech. Possible speech,
+    of a turn with an open start or end, is not silence.
 
     Parameters
     ----------
     sounds
-        Spans that are no turns, but are heard.
+        Spans that are audible, but are not turns.
     """
     speech = pd.concat([_at_most(turns), sounds[[_ID, "start", "end"]]])
     up = legs.dropna(subset=["answered", "ended"])
@@ -147,7 +147,7 @@ def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> p
     seen = pd.concat([seen, up[[_ID, "start", "end"]], alone])
     windows = merged_spans(seen.astype({"start": "int64", "end": "int64"}), [_ID])
     heard = merged_spans(speech.astype({"start": "int64", "end": "int64"}), [_ID])
-    # A window counts one: what runs alone is silent. Speech counts two, in its window or before it.
+    # A window counts as one: alone it is silence. Speech counts as two, in its window or before it.
     pieces = running_spans(pd.concat([windows, heard, heard]))
     quiet = pieces[pieces["running"] == 1]
     return merged_spans(quiet, [_ID])[[_ID, "start", "end"]]
@@ -156,7 +156,7 @@ def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> p
 def _at_most(turns: pd.DataFrame) -> pd.DataFrame:
     """The longest possible extent of turns: an open start is the last thing anybody else did, or a minute before."""
     loose = turns[turns["open_start"]].sort_values("end", kind="stable")
-    # By steps: type checkers try each overload of `concat` with each of `loc`.
+    # In two steps: type checkers would try each overload of `concat` with each of `loc`.
     begun = turns.loc[~turns["open_start"], [_ID, "start", "end"]]
     starts = begun[[_ID, "start"]].rename(columns={"start": "end"})
     ends = turns.loc[~turns["open_end"], [_ID, "end"]]

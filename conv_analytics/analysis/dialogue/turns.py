@@ -30,12 +30,12 @@ TURNS = (
     Column("leg_id", str, "The leg that the events name."),
     Column("source", str, "`speaking` (speech events), `say` or `play` (prompts), `asr` (result of recognition)."),
     Column("start_at", datetime, "When it began; null if that was never seen."),
-    Column("end_at", datetime, "When it ended; the latest that it can have if that was never seen."),
+    Column("end_at", datetime, "When it ended; the latest possible instant if that was never seen."),
     Column("open_start", bool, "Its start was never seen."),
     Column("open_end", bool, "Its end was never seen: censored."),
     Column("duration_s", float, "How long it lasted; null if that is not known.", "s"),
-    Column("silence_s", float, "How long nobody had spoken when it began; null if somebody did.", "s"),
-    Column("reply_to", str, "The other side that spoke last before it; null if its own did, or it is not known."),
+    Column("silence_s", float, "How long nobody had spoken when it began; null if somebody was speaking.", "s"),
+    Column("reply_to", str, "The other side that spoke last before it; null if its own side did, or if unknown."),
     Column("latency_s", float, "Time since that side stopped.", "s"),
     Column(
         "latency_at_least", bool, "The latency is a lower bound: that side's speech ended before it was recognised."
@@ -57,7 +57,7 @@ _BARGED = (
 )
 TURN_ROLES = (
     Column("role", str, "`customer`, `human` or `bot`."),
-    Column("conversations", int, "In how many it spoke."),
+    Column("conversations", int, "In how many conversations it spoke."),
     Column("turns", int, "How often it spoke."),
     Column("open_turns", int, "Turns whose start or end was never seen."),
     Column("talk_s", float, "How long they lasted, those with an open end at most.", "s"),
@@ -119,14 +119,14 @@ def turns(
     member are one turn, those under 0.2 s are left out. Texts read out (``audio:say``) and sound files
     (``audio:play``) are the bot's; files that repeat without end are background, neither a turn nor dead air. Members
     without any speech event have the results of recognition (``asr``): those end up to the silence timeout after the
-    speech, and have no start, so that a latency since then is a lower bound and a barge-in is not seen.
+    speech, and have no start, so that a latency from there is a lower bound and a barge-in is not seen.
 
-    A latency is the gap between two sides, never negative: who speaks before the other has ended has none. A turn
-    with an open start has no latency, one with an open end is nothing to reply to, and what may have been speech is
-    no dead air. A caller who hangs up without a reply gives no latency either; the silence counts as dead air of the
+    A latency is the gap between two sides, never negative: a turn that begins before the other side has ended has none.
+    A turn with an open start has no latency, one with an open end cannot be replied to, and possible speech is not dead
+    air. A caller who hangs up without a reply adds no latency either; the silence counts as dead air of the
     conversation. Like any quantile, p95 needs some 20 replies. A customer's turn of less than 1 s within a prompt is a
-    sign of listening ("mhm"), no barge-in, unless the prompt was stopped. Gaps between speakers: S. C. Levinson,
-    F. Torreira, Front. Psychol. 6 (2015) 731.
+    sign of listening ("mhm"), not a barge-in, unless the prompt was stopped. Gaps between speakers: S. C. Levinson, F.
+    Torreira, Front. Psychol. 6 (2015) 731.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def turns(
 
 
 _COLUMNS = {"turn": TURNS, "conversation": TURN_CONVERSATIONS, "role": TURN_ROLES}
-#: What is kept of each turn until all are counted.
+#: Columns of each turn that are kept until all are counted.
 _OF_ROLES = [_ID, "role", "talk_s", "open", "silence_s", "latency_s", "at_least", "barged_in", "stopped"]
 
 
