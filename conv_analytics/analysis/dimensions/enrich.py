@@ -41,16 +41,16 @@ def enrich(
     data: Any, table: Any, on: str | Mapping[str, str] | None = None, how: str | None = None, *,
     columns: Sequence[str] | None = None, at: str = "started_at", tz: str = "UTC",
 ) -> Any:  # fmt: skip
-    """Add columns of your own to legs: the site of a number, the carrier of a prefix, the team of an agent.
+    """Add custom columns to legs: the site of a number, the carrier of a prefix, the team of an agent.
 
-    Whatever is asked can be asked by them: ``by="site"`` of `kpi`, `offenders`, `compare`, `check` and all others;
-    `findings` and reports ask them, too.
+    Every question can be grouped by them: ``by="site"`` of `kpi`, `offenders`, `compare`, `check` and all others;
+    `findings` and reports use them, too.
 
     Parameters
     ----------
     data
         Tables (a `Dataset`, `Frames`, a mapping, a DuckDB connection), whose legs and calls have the columns from then
-        on; or one frame, such as that of `legs`, which is returned with them.
+        on; or one frame, such as the result of `legs`, which is returned with them.
     table
         The map: a frame of any kind, or the path of a CSV or Parquet file.
     on
@@ -59,9 +59,9 @@ def enrich(
         is the column of legs with that name, such as ``network_code`` or ``user_id``. A column with another name:
         ``{"number": "Rufnummer"}``. When absent, the names of the map's columns decide.
     how
-        ``equal``; ``longest_prefix``: of several that a number begins with, the longest; ``valid_at``: equal, and the
-        row holds at the start of the leg, from ``valid_from`` on and before ``valid_to``, either of which may be empty.
-        When absent, the names of the columns decide.
+        ``equal``; ``longest_prefix``: the longest of the prefixes that a number begins with; ``valid_at``: equal, and
+        the row holds at the start of the leg, from ``valid_from`` on and before ``valid_to``, either of which may be
+        empty. When absent, the names of the columns decide.
     columns
         The columns to add; all others of the map when absent.
     at
@@ -72,23 +72,23 @@ def enrich(
     Returns
     -------
     EnrichedData or the caller's kind
-        Tables become `EnrichedData`, which is data for every question. A frame has the columns at its end, as text, and
-        its rows are those that were given, in their order. Rows that match nothing have nulls; `match_counts` counts
-        them, and a pandas frame has these counts in ``attrs["match_counts"]``.
+        Tables become `EnrichedData`, which every question takes as data. A frame gets the columns at its end, as text;
+        its rows and their order stay the same. Rows that match nothing have nulls; `match_counts` counts them, and a
+        pandas frame has these counts in ``attrs["match_counts"]``.
 
     Raises
     ------
     ConfigError
-        If a key stands twice in the map or two of its rows hold at the same time, which would multiply rows; a prefix
-        or an instant is none; a column that it adds is there already; or it is not clear what it is joined on.
+        If a key occurs twice in the map or two of its rows hold at the same time, which would multiply rows; a prefix
+        or an instant is malformed; an added column exists already; or the column to join on is not clear.
     ColumnNotFound
         If the frame lacks a column.
 
     Notes
     -----
-    Numbers may be written 442079460000, +44 20 7946 0000 or 00442079460000 on either side. Of a masked number only the
-    calling code is known: a prefix is found for it if all numbers of that code have the same one. Networks may be
-    written 23410, 234-10 or 234 10.
+    Numbers may be written 442079460000, +44 20 7946 0000 or 00442079460000 on either side. For a masked number only the
+    calling code is known: it gets a prefix if all numbers of that code have the same one. Networks may be written
+    23410, 234-10 or 234 10.
 
     Examples
     --------

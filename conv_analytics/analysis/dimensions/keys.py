@@ -10,7 +10,7 @@ from conv_analytics.analysis.engine.columns import CALLS, LEGS
 from conv_analytics.errors import ConfigError
 
 HOWS = ("equal", "longest_prefix", "valid_at")
-#: Words for columns of maps: the column of legs that they are joined on, and how.
+#: Names of map columns, the column of legs that each is joined on, and how.
 WORDS: Mapping[str, tuple[str, str]] = {
     "number": ("remote_address", "equal"),
     "prefix": ("remote_address", "longest_prefix"),
@@ -24,7 +24,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
 NUMBERS = frozenset({"remote_address", "from_address", "to_address", "from_number", "to_number", "number"})
 FROM, TO = "valid_from", "valid_to"
 LEG_TEXTS = tuple(column.name for column in LEGS if column.kind is str)
-#: Names that legs, calls, verdicts or answers have already.
+#: Column names of legs, calls, verdicts or answers.
 TAKEN = frozenset({
     *(column.name for column in (*LEGS, *CALLS)), *zones.KEYS,
     "metric", "k", "n", "rate", "lo", "hi", "unknown", "enough", "value", "limit", "p", "q", "excess", "shrunk",
@@ -40,7 +40,7 @@ TAKEN = frozenset({
 
 
 class Key(NamedTuple):
-    """What a map is joined on.
+    """The key that a map is joined on.
 
     Attributes
     ----------

@@ -25,9 +25,9 @@ from conv_analytics.analysis.engine.rows import Rows
 Ints = npt.NDArray[np.int64]
 
 _KEY, _AT, _SINCE, _UNTIL, _PLACE = (f"conv_analytics_{name}" for name in ("key", "at", "since", "until", "place"))
-#: How columns of the map begin while they stand beside those of the rows.
+#: Prefix of the map's columns while they are beside those of the rows.
 _OF_MAP = "conv_analytics_of_map_"
-#: Marks a head that is the whole text of an address, which is no plain number.
+#: Marks a head that is the whole text of an address, because it is not a plain number.
 _WHOLE = "?"
 
 
@@ -74,7 +74,7 @@ class Lookup:
         return self._joined(rows, values)
 
     def counts(self, rows: Rows) -> dict[str, int]:
-        """Numbers of rows: all, matched, without a key, not in the map, not in it at their time, undecided."""
+        """Numbers of rows: all, matched, without a key, not in the map, outside the validity, undecided."""
         if isinstance(rows.frame, MemoryFrame):
             places = self._places(rows.frame)
             keys = numbers.spelled_alike(_text(rows.frame.arrow(self.table.key.on)))
@@ -98,7 +98,7 @@ class Lookup:
         return self._last[0][1]
 
     def _places_of_texts(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
-        # Each different text is looked at once.
+        # Each distinct text is looked up once.
         encoded = _text(texts).dictionary_encode()
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         labels = encoded.dictionary
@@ -113,7 +113,7 @@ class Lookup:
         return result
 
     def _of_texts(self, texts: pa.Array) -> Ints:
-        """The places of different texts."""
+        """The places of distinct texts."""
         if isinstance(self.table.index, PrefixIndex):
             return self.table.index.places(pc.fill_null(numbers.spelled_alike(texts), ""))
         places = pc.fill_null(pc.index_in(self._spelled(texts), value_set=self.table.keys, skip_nulls=True), NO_ROW)
@@ -150,7 +150,7 @@ class Lookup:
 
     @property
     def _text(self) -> nw.Expr:
-        """What is looked up."""
+        """The rows' column as plain text to look up."""
         return nw.col(self.table.key.on).cast(nw.String)
 
     def _matched_heads(self, rows: Rows, head: nw.Expr) -> tuple[pa.Array, Ints]:
@@ -176,7 +176,7 @@ class Lookup:
         spelled = numbers.spelled_alike(texts)
         usual = numbers.matches(self.table.keys, f"{numbers.E164}|{numbers.MASKED}").to_numpy(zero_copy_only=False)
         mine = np.flatnonzero(usual)
-        # A key may have several rows, each of which holds for a time.
+        # A key may have several rows, each valid for a period.
         of_key: dict[str, list[int]] = {}
         if len(texts):
             wanted = pc.is_in(self.table.keys, value_set=spelled).to_numpy(zero_copy_only=False)

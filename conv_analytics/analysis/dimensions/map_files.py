@@ -1,4 +1,4 @@
-"""Files of maps, as spreadsheets and databases write them: CSV with any usual separator, and Parquet."""
+"""Map files as spreadsheets and databases write them: CSV with any usual separator, and Parquet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
 
 _SEPARATORS = (",", ";", "\t", "|")
-#: Under which a table has the name of its file, for messages.
+#: Metadata key under which a table has the name of its file, for messages.
 MAP_NAME = b"conv_analytics.map"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -23,7 +23,7 @@ def read_map(path: str | Path) -> pa.Table:
     Raises
     ------
     ConfigError
-        If it is not there, is empty, is no text in UTF-8 or UTF-16, or a row has more or fewer cells than there are
+        If it does not exist, is empty, is not text in UTF-8 or UTF-16, or a row has more or fewer cells than there are
         columns.
     """
     file = expand_user(path)

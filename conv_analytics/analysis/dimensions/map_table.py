@@ -27,14 +27,14 @@ from conv_analytics.errors import ConfigError
 
 @dataclass(frozen=True, eq=False)
 class MapTable:
-    """Keys and what they stand for.
+    """Keys and the values that they stand for.
 
     Attributes
     ----------
     name
-        What it is called in messages: its file, or "The map".
+        Its name in messages: its file, or "The map".
     key
-        Its column, that of the rows, and how they are compared.
+        Its key column, the column of the rows, and how they are compared.
     keys
         One per row: digits, where they are numbers.
     values
@@ -42,7 +42,7 @@ class MapTable:
     as_numbers
         Whether keys are numbers that are spelled in many ways.
     index
-        How keys are looked up; None where they are equal.
+        The index in which keys are looked up; None for equality.
     """
 
     name: str
@@ -54,7 +54,7 @@ class MapTable:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of its keys and of what they stand for."""
+        """A hash of its keys and values."""
         whole: dict[str, Any] = {" ".join(self.key): self.keys, **self.values}
         if isinstance(self.index, Validity):
             whole |= {f"{FROM} ": pa.array(self.index.since), f"{TO} ": pa.array(self.index.until)}
@@ -76,7 +76,7 @@ def map_table(
     Parameters
     ----------
     rows
-        The columns that it can be joined on.
+        The columns of the rows that it can be joined on.
     """
     raw = _arrow(table)
     name = _name_of(raw)
@@ -144,7 +144,7 @@ def _of_pandas(series: pd.Series[Any], name: str) -> Any:
         return pa.array(series.array, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError):
         pass
-    # Texts and numbers in one column: spreadsheets give that.
+    # Texts and numbers in one column, as spreadsheets have them.
     plain = series.astype("object").where(series.notna(), None)
     texts = [None if value is None else str(int(value)) if isinstance(value, float) and value.is_integer()
              else str(value) for value in plain]  # fmt: skip
@@ -161,7 +161,7 @@ def _named(table: pa.Table, name: str) -> pa.Table:
 
 
 def _not_empty(table: pa.Table) -> Any:
-    """Rows with anything in them: spreadsheets write empty ones below the last."""
+    """Rows that are not empty: spreadsheets write empty ones below the last."""
     filled = None
     for column in table.columns:
         valid = column.is_valid()

@@ -12,9 +12,9 @@ from conv_analytics.privacy.phones import digits_of
 
 #: E.164 digits as the API writes them; most numbers are, and need nothing else.
 E164 = "[1-9][0-9]{6,14}"
-#: What `conv_analytics.privacy.Mask` leaves of a number: its calling code, x, hexadecimal digits.
+#: A number masked by `conv_analytics.privacy.Mask`: its calling code, x, hexadecimal digits.
 MASKED = "[1-9][0-9]{0,2}x[0-9a-f]{6,}"
-#: What spreadsheets make of long numbers.
+#: Long numbers as spreadsheets rewrite them.
 _SCIENTIFIC = r"^[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+$"
 _INTERNATIONAL = r"^(\+00|\+|00)"
 _BETWEEN = r"[\s().\-/]"
@@ -36,7 +36,7 @@ def spelled_alike(texts: pa.Array) -> pa.Array:
     usual = matches(digits, E164)
     done = pc.if_else(usual, digits, plain)
     odd = pc.and_(pc.invert(usual), pc.invert(matches(plain, MASKED)))
-    # What is left has brackets, digits of another script, or is no number: there are few different ones.
+    # The others have brackets, digits of another script, or are not numbers: there are few distinct ones.
     different = pc.unique(pc.drop_null(done.filter(odd)))
     if len(different):
         same = pa.array([digits_of(text) or text for text in different.to_pylist()], pa.string())
@@ -73,7 +73,7 @@ def check_not_scientific(texts: pa.Array, what: str) -> None:
 
 
 def examples(texts: pa.Array | Iterable[str]) -> str:
-    """Up to three different texts, and how many there are."""
+    """Up to three distinct texts, and how many there are."""
     different = list(dict.fromkeys(texts.to_pylist() if isinstance(texts, pa.Array) else texts))
     more = f" and {len(different) - 3:,} more" if len(different) > 3 else ""  # noqa: PLR2004
     return ", ".join(repr(text) for text in different[:3]) + more

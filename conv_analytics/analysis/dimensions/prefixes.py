@@ -41,7 +41,7 @@ class PrefixIndex:
 
     @property
     def longest(self) -> int:
-        """Digits of the longest prefix; later digits of a number do not matter."""
+        """Number of digits of the longest prefix; later digits of a number do not matter."""
         return self._by_length[0][0] if self._by_length else 0
 
     def places(self, numbers: pa.Array) -> Ints:

@@ -41,7 +41,7 @@ def _micros(value: Any, name: str, map_name: str, tz: str) -> int:
             raise wrong from None
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            # A day as pandas writes it; another time of day without a zone may be anywhere.
+            # A day as pandas writes it; any other time without a zone is ambiguous.
             if value.time() != time():
                 raise wrong
             value = value.date()
@@ -54,7 +54,7 @@ def _micros(value: Any, name: str, map_name: str, tz: str) -> int:
 
 
 class Validity:
-    """Periods of keys, none of which overlap.
+    """Periods of keys; those of one key do not overlap.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Validity:
         self._order = np.lexsort((since, numbers))
         numbers, self._starts = numbers[self._order], np.unique(since)
         same = numbers[1:] == numbers[:-1]
-        # The periods before the first that overlaps do not, so that each ends before the next begins.
+        # The periods before the first overlapping one do not overlap: each ends before the next begins.
         overlaps = np.flatnonzero(same & (until[self._order][:-1] > since[self._order][1:]))
         if len(overlaps):
             first, second = self._order[overlaps[0]], self._order[overlaps[0] + 1]
