@@ -1,1 +1,1 @@
-"""Tables in any engine: the source of rows, their types, and the form in which an answer is returned."""
+"""Tables in any engine: the source of rows, their types, and the format of an answer."""

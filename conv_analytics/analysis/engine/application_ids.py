@@ -1,4 +1,4 @@
-"""The application of a leg, where data has several: looked up by the conversation when it is needed."""
+"""The application of a leg in data of several applications: looked up by the conversation when it is needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SeveralApplications(Protocol):
         """Each conversation with its application."""
 
     def application_ids_statement(self) -> str:
-        """The same as a DuckDB statement."""
+        """The same mapping as a DuckDB statement."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,12 +24,12 @@ from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
 from conv_analytics.analysis.engine.stored_tables import CONVERSATION, PandasTable, as_it_is
 from conv_analytics.errors import ConfigError
 
-#: The libraries that data is of: what it is asked in, and what answers come back as. Everything that speaks Arrow, or
-#: that narwhals knows, is answered with tables of pyarrow.
+#: The library of a caller's data, which decides the engine of questions and the format of answers. Other frames that
+#: offer Arrow or that narwhals supports are answered with pyarrow tables.
 Kind = Literal["pandas", "duckdb", "spark", "ibis", "pyarrow", "polars", "connection"]
 
 
-#: Per kind the names of its frames, and how their modules begin.
+#: Per kind the names of its frames, and the prefix of their modules.
 _KINDS: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
     ("duckdb", ("DuckDBPyRelation",), ""),
     ("connection", ("DuckDBPyConnection",), ""),
@@ -45,7 +45,7 @@ def kind_of(frame: Any) -> Kind:
     Raises
     ------
     ConfigError
-        If it is no frame, or one that can be read only once.
+        If it is not a frame, or can be read only once.
     """
     frame = nw.to_native(frame, pass_through=True)
     name, module = type(frame).__name__, type(frame).__module__
@@ -123,11 +123,11 @@ class ArrowInput:
         plain = self._plain(name)
         done = as_it_is(plain, kind)
         if done is None and kind is datetime and pa.types.is_timestamp(plain.type) and plain.type.tz is not None:
-            # The same instants in another unit; what is finer than a microsecond is cut off, as everywhere here.
+            # The same instants in another unit; fractions of a microsecond are cut off, as everywhere here.
             done = pc.cast(plain, arrow_type(kind), safe=False)
         if done is not None:
             return done
-        # What needs more than another name for the same values, or is wrong, is for pandas: this column alone.
+        # Anything beyond a cast of the same values, or invalid values, is left to pandas: this column alone.
         typed = coerce.pandas_columns(self._name, pa.table({name: plain}).to_pandas(), {name: kind})[name]
         return pa.array(typed.array, arrow_type(kind), from_pandas=True)
 

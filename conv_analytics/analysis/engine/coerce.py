@@ -1,7 +1,7 @@
 """The types of columns: as read, and as shown.
 
 Frames come from files and from other tools: a column may be text, categories, floats for integers, or missing. Here
-each becomes what its table declares, or an error says why it cannot.
+each gets the type that its table declares, or an error says why it cannot.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _as(table: str, name: str, series: pd.Series[Any], kind: Any, dtype: str) ->
 
 def _texts(series: pd.Series[Any]) -> pd.Series[Any]:
     if pd.api.types.is_float_dtype(series.dtype):
-        # Numbers of phones, read from a file with gaps: 442079460000.0 is no number.
+        # Phone numbers read from a file with gaps are floats: 442079460000.0.
         series = series.astype("Int64")
     return (
         series.astype("str") if isinstance(series.dtype, pd.CategoricalDtype) else series.astype("string").astype("str")
@@ -136,7 +136,7 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def with_answer_dtypes(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
-    """A result with the dtypes that answers have: ``str``, ``Int64``, ``float64``, ``boolean``, instants in UTC."""
+    """A result with the dtypes of answers: ``str``, ``Int64``, ``float64``, ``boolean``, instants in UTC."""
     changed: dict[str, str] = {}
     for name, dtype in frame.dtypes.items():
         kind = kinds.get(str(name))
@@ -156,7 +156,7 @@ def with_answer_dtypes(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.Data
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Arrow as pandas, with words of a vocabulary as text."""
+    """Arrow as pandas, with dictionary values as text."""
     fields = [pa.field(field.name, _text(field.type)) for field in table.schema]
     return from_arrow(table.cast(pa.schema(fields)))
 

@@ -218,7 +218,7 @@ LEDGER = (
     *_columns(str, "why | What the numbers mean."),
 )
 
-#: What each function gives.
+#: The columns of each function's result.
 RESULTS = {"legs": LEGS, "calls": CALLS, "conversations": CONVERSATIONS, "ledger": LEDGER}
 
 __all__ = ["CALLS", "CONVERSATIONS", "LEDGER", "LEGS", "LEG_FLAGS", "RESULTS"]

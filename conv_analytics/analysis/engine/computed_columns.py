@@ -17,7 +17,7 @@ class Computed(NamedTuple):
     Attributes
     ----------
     needs
-        Every column that `value` looks at.
+        Every column that `value` reads.
     value
         The expression.
     """
@@ -50,7 +50,7 @@ def inputs_of(columns: Mapping[str, Computed], targets: Collection[str]) -> set[
 def compute(rows: Rows, columns: Mapping[str, Computed], targets: Collection[str], *, keep: Sequence[str]) -> Rows:
     """The target columns and those to keep, computed level by level: a level needs only those before it.
 
-    What nothing needs any more is left behind on the way.
+    Columns that nothing needs any more are dropped on the way.
     """
     levels = _levels(columns, targets)
     there = set(rows.columns)

@@ -1,7 +1,7 @@
-"""The types of data that a question takes, and of the frame that it returns.
+"""The types of the data that a question takes, and of the frame that it returns.
 
 pandas in, pandas out; relations, and tables of other libraries, come back as the same kind. `question` returns the
-function as it is: all of this is for type checkers.
+function unchanged: all of this is for type checkers.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Connection(Protocol[FrameT_co]):
         """One of its tables."""
 
 
-#: What a question takes: a `Dataset`, `Frames`, a mapping of table name to frame, one frame (of pandas, Polars, Spark,
-#: pyarrow, a DuckDB relation), a DuckDB connection, or what `enrich` makes of tables.
+#: Input of a question: a `Dataset`, `Frames`, a mapping of table name to frame, one frame (of pandas, Polars, Spark,
+#: pyarrow, a DuckDB relation), a DuckDB connection, or the result of `enrich` for tables.
 Data: TypeAlias = DatasetLike | Mapping[str, Frame] | Frame | Connection[Frame] | EnrichedData
 
 
@@ -72,7 +72,7 @@ class Question(Protocol[P]):
 
 
 def question(function: Callable[Concatenate[Any, P], Any]) -> Question[P]:
-    """Declare that a function returns a frame of the kind that it is given.
+    """Declare that a function returns a frame of the same kind as its data.
 
     >>> question(len) is len
     True

@@ -10,7 +10,7 @@ from conv_analytics.errors.redaction import safe_repr
 
 
 class Dimension(Protocol):
-    """Columns that are looked up by others that the rows have."""
+    """Columns that are looked up by other columns of the rows."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -35,9 +35,9 @@ class EnrichedData:
     Attributes
     ----------
     data
-        The tables, as they were given.
+        The tables, as they were passed.
     dimensions
-        What is looked up, in the order in which it was added.
+        The lookups, in the order in which they were added.
     """
 
     data: Any

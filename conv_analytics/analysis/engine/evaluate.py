@@ -1,10 +1,10 @@
 """Expressions of narwhals on columns in memory, evaluated with the functions of pyarrow.
 
-On pandas, narwhals makes a Series, an index and a block of every step of every expression: of a thousand rows that
-takes a hundred times as long as the comparison itself. Here the same expressions work on bare Arrow arrays. What is not
-known here, such as windows, raises `UnknownExpressionError`, and narwhals does it.
+On pandas, narwhals builds a Series, an index and a block for every step of every expression: for a thousand rows that
+takes a hundred times as long as the comparison itself. Here the same expressions work on bare Arrow arrays. An
+expression that is not supported, such as a window, raises `UnknownExpressionError`, and narwhals evaluates it.
 
-Null is null as in SQL: a comparison with it is null, and a condition that is null does not hold.
+Null behaves as in SQL: a comparison with it is null, and a condition that is null does not hold.
 
 >>> columns = {"a": pa.array([1, None, 3])}
 >>> Evaluation(columns).of(nw.when(nw.col("a") > 1).then(nw.lit("yes")).otherwise(nw.lit("no"))).to_pylist()
@@ -54,7 +54,7 @@ class Evaluation:
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
         self.columns = columns
-        # With the expressions, so that no other one gets their ids.
+        # Stored with the expressions, so that no other expression gets their ids.
         self._evaluated: dict[int, tuple[Any, Any]] = {}
 
     def of(self, expression: Any) -> Any:
@@ -63,12 +63,12 @@ class Evaluation:
         Raises
         ------
         UnknownExpressionError
-            If it is none that is known here.
+            If it is not supported here.
         """
         try:
             return self._value(expression)
         except (pa.ArrowNotImplementedError, pa.ArrowInvalid, AttributeError, KeyError, TypeError) as error:
-            # Narwhals says what is wrong with it, or does it in another way.
+            # Narwhals reports what is wrong with it, or evaluates it in another way.
             raise UnknownExpressionError(str(error)) from error
 
     def _value(self, value: Any, *, literal: bool = False) -> Any:
@@ -102,7 +102,7 @@ class Evaluation:
 
 
 def scalar(value: Any) -> Any:
-    """A value of Python as Arrow has it here."""
+    """A Python value as an Arrow scalar."""
     if isinstance(value, str):
         return pa.scalar(str(value), TEXT)
     if isinstance(value, float) and math.isnan(value):
@@ -207,7 +207,7 @@ def _without_nan(values: Any) -> Any:
 
 
 def _divided(value: Any, other: Any) -> Any:
-    # Of whole numbers beyond 2 to the 53rd the nearest float, as in every other engine.
+    # Whole numbers beyond 2 to the 53rd become the nearest float, as in every other engine.
     numbers = (pc.cast(each, pa.float64(), safe=False) for each in (value, other))
     return _without_nan(pc.divide(*numbers))
 
@@ -219,7 +219,7 @@ def _by_numpy(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         divisor = other.as_py()
         if isinstance(value, pa.Scalar) or value.type not in {pa.int64(), pa.float64()} or not isinstance(divisor, int):
             raise UnknownExpressionError("division of something else than a column of numbers by a whole number")
-        # Of infinity there is no remainder, as in pandas.
+        # Infinity has no remainder, as in pandas.
         with np.errstate(invalid="ignore"):
             done = function(pc.fill_null(value, 0).to_numpy(zero_copy_only=False), divisor)
         divided = pa.array(done, mask=pc.is_null(value).to_numpy(zero_copy_only=False))

@@ -1,4 +1,4 @@
-"""Expressions that most questions share: conditions without nulls, times between instants, choices among values."""
+"""Shared expressions: conditions without nulls, times between instants, choices among values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pandas as pd
 
 
 def is_true(condition: nw.Expr) -> nw.Expr:
-    """A condition that is false where it is not known."""
+    """A condition that is false where it is null."""
     return condition.fill_null(False)  # noqa: FBT003
 
 
 def one_if(condition: nw.Expr) -> nw.Expr:
-    """1 where a condition holds, else 0: can be summed."""
+    """1 where a condition holds, else 0, to be summed."""
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
@@ -31,7 +31,7 @@ def seconds_between(earlier: str, later: str) -> nw.Expr:
 class CaseWhen:
     """The value of the first condition that holds, else `otherwise`: texts, or all of them numbers.
 
-    pandas evaluates every condition once and picks; nested conditions would each copy the column.
+    pandas evaluates every condition once and then picks; nested conditions would each copy the column.
     """
 
     branches: Sequence[tuple[nw.Expr, Any]]

@@ -1,4 +1,4 @@
-"""The tables of a large dataset as relations of one DuckDB connection; each is made when it is first used."""
+"""The tables of a large dataset as relations of one DuckDB connection; each is created when it is first used."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 #: Memory that DuckDB takes for a dataset before it moves intermediate results to disk, in the folder for temporary
 #: files. For another limit open the connection yourself: ``connection = dataset.duckdb()``, ``connection.execute("set
-#: memory_limit = '8GB'")``, and give the connection; relations come back then.
+#: memory_limit = '8GB'")``, and pass the connection; answers are relations then.
 MEMORY = "600MB"
 
 
 class FolderViews(Mapping[str, Any]):
-    """Relations by table, on a connection of their own."""
+    """Relations by table, on their own connection."""
 
     def __init__(self, dataset: Any) -> None:
         self._dataset = dataset
@@ -53,7 +53,7 @@ class FolderViews(Mapping[str, Any]):
         connection = duckdb.connect() if self.declared else self._dataset.duckdb()
         if hasattr(self._dataset, "let_read"):
             self._dataset.let_read(connection)
-        # The order of rows is made at the end; keeping it on the way would cost memory.
+        # Rows are sorted at the end; preserving their order on the way would cost memory.
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")
         connection.execute("set TimeZone = 'UTC'")

@@ -1,7 +1,7 @@
-"""Rows in memory: columns of pandas or Arrow, in whichever form the last step left them.
+"""Rows in memory: columns of pandas or Arrow, in the format in which the last step left them.
 
-Steps that look at one row at a time work on Arrow arrays (`evaluate`); all others are narwhals' on pandas. A column
-changes its form only when a step asks for the other one.
+Steps on one row at a time work on Arrow arrays (`evaluate`); narwhals does all others on pandas. A column is converted
+only when a step needs the other format.
 
 >>> import narwhals as nw
 >>> rows = MemoryFrame.of(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
@@ -39,12 +39,12 @@ from conv_analytics.analysis.engine.memory_groups import (
 )
 from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 
-# What pandas has for pyarrow alone to call is not in its types.
+# Methods of pandas that only pyarrow calls are not in its types.
 _STR: Any = pd.StringDtype(na_value=np.nan)
 _INT: Any = pd.Int64Dtype()
 _BOOL: Any = pd.BooleanDtype()
 _INSTANTS: Any = pd.DatetimeTZDtype("us", "UTC")
-#: How a column of Arrow becomes one of pandas.
+#: The pandas dtype of each Arrow type.
 _TO_PANDAS: Mapping[pa.DataType, Callable[[Any], Any]] = {
     TEXT: _STR.__from_arrow__,
     pa.int64(): _INT.__from_arrow__,
@@ -106,7 +106,7 @@ class MemoryFrame:
 
     @property
     def native(self) -> pd.DataFrame:
-        """The rows as a pandas frame of its own, numbered from 0."""
+        """The rows as a new pandas frame, numbered from 0."""
         arrays = {name: _to_pandas(column) for name, column in self._columns.items()}
         return pd.DataFrame(arrays, index=pd.RangeIndex(self._rows), copy=False)
 
@@ -224,7 +224,7 @@ class MemoryFrame:
         return type(self)({name: column.take(places) for name, column in self._columns.items()}, len(places))
 
     def distinct(self, name: str) -> list[Any]:
-        """The different values of a column, null left out."""
+        """The distinct values of a column without null."""
         return pd.Series(_to_pandas(self._columns[name])).drop_duplicates().dropna().to_list()
 
     def repeats(self, by: Sequence[str]) -> bool:
@@ -243,7 +243,7 @@ class MemoryFrame:
         return type(self)(self._columns | dict(columns), self._rows)
 
     def with_micros(self, names: Mapping[str, str]) -> Self:
-        """The rows with microseconds since 1970 of some instants, each in a column of another name, or of its own."""
+        """The rows with microseconds since 1970 of some instants, each under a new name or in place."""
         view = _ArrowView(self._columns)
         return self.assign({new: view[name].cast(INSTANT).cast(pa.int64()) for name, new in names.items()})
 

@@ -1,6 +1,6 @@
 """Totals, groups and joins of rows in memory for the common cases; narwhals does the others.
 
-Groups are numbers: each row has the number of its keys, in the order in which they first occur.
+Groups are numbered: each row has the number of its keys, in the order of first occurrence.
 
 >>> import narwhals as nw
 >>> from conv_analytics.analysis.engine.evaluate import Evaluation
@@ -51,7 +51,7 @@ def total(expression: Any, evaluation: Evaluation) -> pa.Scalar:
 
 
 def _last(expression: Any) -> tuple[Any, str]:
-    """An expression without its last step, and the name of that step; names of columns are no steps."""
+    """An expression without its last step, and the name of that step; a column name is not a step."""
     nodes = [node for node in getattr(expression, "_nodes", ()) if node.name != "alias"]
     return (nw.Expr(*nodes[:-1]), nodes[-1].name) if nodes else (expression, "")
 
@@ -98,9 +98,9 @@ def _named(expression: Any) -> bool:
 
 
 def match(left: Sequence[pa.Array], right: Sequence[pa.Array]) -> tuple[pa.Array, bool]:
-    """Per row of the left the row of the right with the same keys, else null; null keys never match.
+    """Per row of the left side, the row of the right with the same keys, else null; null keys never match.
 
-    And whether the keys of the right repeat: then the row is one of several.
+    Also whether the keys of the right side repeat: then the row is one of several.
     """
     if len(left) == 1:
         mine, theirs = left[0], right[0]

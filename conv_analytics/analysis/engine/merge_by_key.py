@@ -17,7 +17,7 @@ class Part(NamedTuple):
     rows
         The keys, and columns that no other part has.
     unique
-        Whether no key stands on two rows: nothing has to be grouped then.
+        Whether no key occurs on two rows: nothing has to be grouped then.
     """
 
     rows: Rows
@@ -29,8 +29,8 @@ def merge_by_key(parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, A
 
     The least value is the same whatever the order of the rows, and however often they are repeated. Keys are not null.
 
-    Without keys DuckDB and Spark join by their hashes, 64 bits of each. That takes half of the memory and of the time;
-    two of the keys that services draw at random would have to agree in all bits.
+    Without keys in the result, DuckDB and Spark join by 64-bit hashes of them. That takes half of the memory and of the
+    time; two keys, which services draw at random, would have to agree in all bits.
     """
     source = parts[0].rows.source
     frames = [protocol.Part(part.rows.frame, part.unique) for part in parts]

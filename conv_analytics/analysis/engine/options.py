@@ -1,4 +1,4 @@
-"""Checks of options that most questions share: keys to group by, words, instants."""
+"""Checks of options that most questions share: keys to group by, choices, instants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def keys_of(by: str | Sequence[str]) -> list[str]:
 
 
 def one_of(option: str, value: object, choices: Collection[str]) -> None:
-    """Refuse a value that is none of the choices."""
+    """Refuse a value that is not one of the choices."""
     if value not in choices:
         raise ConfigError(f"{option}={value!r} is not one of {', '.join(choices)}.")
 

@@ -1,7 +1,7 @@
 """Rows on the way to an answer: a query on a table, computed by the engine of the table.
 
 Relational work is written once, with narwhals expressions: they run on pandas in memory, and as SQL in DuckDB or Spark
-on what does not fit there. Steps that each engine does in its own way are asked of the engine.
+on data that does not fit there. Steps that differ per engine are methods of the engine.
 
 >>> hangups = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "event_id": [7, 8], "leg_id": ["a", "b"]})
 >>> rows = Rows.read(Source.of({"hangups": hangups}), "hangups", ["conversation_id", "leg_id"])
@@ -28,18 +28,18 @@ from conv_analytics.errors import ColumnNotFound, TableNotFound
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column
 
-#: Rows of a batch in memory: with their texts, and copies on the way, some 200 MB.
+#: Rows of a batch in memory: some 200 MB with their texts and intermediate copies.
 BATCH = 250_000
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """A lazy frame, and the source that its tables came from. Every step gives new rows.
+    """A lazy frame, and the source that its tables came from. Every step returns new rows.
 
     Attributes
     ----------
     source
-        Where expressions run, and what kind the answer will be.
+        The source: where expressions run, and the kind of the answer.
     frame
         The query so far: lazy, or in memory.
     """
@@ -47,7 +47,7 @@ class Rows:
     source: Source
     frame: Frame
 
-    # Where rows come from.
+    # Constructors.
 
     @classmethod
     def of(cls, source: Source, native: Any) -> Self:
@@ -72,17 +72,17 @@ class Rows:
         table
             The table.
         columns
-            The columns wanted, in this order; the declared ones that there are, when absent.
+            The columns wanted, in this order; the declared ones that exist, when absent.
         needed
-            Those that must be there; all when absent. Others that are missing are null. With ``()``
-            the table itself may be missing, and is empty then.
+            Columns that must exist; all when absent. Others that are missing are null. With ``()`` the table itself may
+            be missing, and is empty then.
 
         Raises
         ------
         TableNotFound, ColumnNotFound
-            If what is needed is not there.
+            If a needed table or column is missing.
         ConfigError
-            If a column holds what cannot be its kind, such as instants without a time zone.
+            If a column holds values that its kind cannot have, such as instants without a time zone.
         """
         declared = {column.name: column.kind for column in TABLES[table].columns}
         there = source.columns(table)
@@ -155,7 +155,7 @@ class Rows:
         """Names of the columns."""
         return self.source.engine.column_names(self.frame)
 
-    # Steps that each engine does best in its own way.
+    # Steps that each engine implements.
 
     @property
     def native(self) -> Any:
@@ -163,9 +163,9 @@ class Rows:
         return self.source.engine.native(self.frame)
 
     def with_micros(self, *names: str, suffix: str = "_us") -> Self:
-        """The rows with microseconds since 1970 of some instants, in columns with a suffix; without one in their place.
+        """The rows with microseconds since 1970 of some instants, in columns with a suffix, or in place without one.
 
-        Differences of microseconds are exact on every engine, and know no change of clocks.
+        Differences of microseconds are exact on every engine, whatever a time zone's clock changes.
         """
         return self._with(self.source.engine.with_micros(self.frame, {name: f"{name}{suffix}" for name in names}))
 
@@ -180,7 +180,7 @@ class Rows:
         return self._with(self.source.engine.with_nulls(self.frame, missing)) if missing else self
 
     def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
-        """The rows with computed columns, none made from another, and all other columns or those to keep."""
+        """The rows with computed columns, none computed from another, and all other columns or those to keep."""
         kept = [name for name in (self.columns if keep is None else keep) if name not in values]
         return self._with(self.source.engine.with_values(self.frame, kept, values))
 
@@ -197,8 +197,8 @@ class Rows:
     def materialized(self) -> Self:
         """The rows, computed once where that is allowed and worth it, because they are read more than once.
 
-        Those of a large dataset go into a table, those of Spark into its cache, as long as the question takes; a
-        connection of the caller gets no tables.
+        Rows of a large dataset go into a table, those of Spark into its cache, while the question runs; a caller's
+        connection gets no tables.
         """
         return self._with(self.source.engine.materialized(self.frame))
 
@@ -206,7 +206,7 @@ class Rows:
         """The rows without the query that makes them, where an engine then plans later steps much faster: Spark."""
         return self._with(self.source.engine.checkpointed(self.frame))
 
-    # Ways out.
+    # Results.
 
     def collect(self) -> pd.DataFrame:
         """The rows as pandas, whatever the kind of the caller's data: for sweeps and small tables."""
@@ -225,9 +225,9 @@ class Rows:
         Parameters
         ----------
         columns
-            Its columns: their order, and their dtypes in pandas. As they are, when absent.
+            Its columns: their order, and their dtypes in pandas. Unchanged when absent.
         by
-            What its rows are sorted by; a relation, or a frame of Spark, is left as it comes.
+            Sort keys of its rows; a relation, or a frame of Spark, is not sorted.
         """
         rows = self if columns is None else self.select(*(column.name for column in columns))
         if self.source.kind in {"duckdb", "spark"}:
@@ -244,7 +244,7 @@ class Rows:
         return int(self.select(nw.len().alias("rows")).collect()["rows"].iloc[0])
 
     def distinct(self, column: str) -> list[Any]:
-        """The different values of a column, null left out, in no order."""
+        """The distinct values of a column without null, in no order."""
         return self.source.engine.distinct(self.frame, column)
 
     def span(self, first: str, last: str | None = None) -> tuple[datetime | None, datetime | None]:
@@ -261,7 +261,7 @@ class Rows:
         return done.sort_values(list(by), na_position="last", kind="stable", ignore_index=True)
 
     def repeats(self, by: Sequence[str]) -> bool:
-        """Whether some keys occur on more than one row; may err, but only by saying so."""
+        """Whether some keys occur on more than one row; may be wrong, but only when true."""
         return self.source.engine.repeats(self.frame, by)
 
     def _with(self, frame: Frame) -> Self:

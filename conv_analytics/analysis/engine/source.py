@@ -1,4 +1,4 @@
-"""Data as a caller gives it, opened: its tables, and the engine that evaluates expressions on them.
+"""A caller's data, opened: its tables, and the engine that evaluates expressions on them.
 
 >>> import pandas as pd
 >>> Source.of({"hangups": pd.DataFrame({"leg_id": ["a"]})}).columns("hangups")
@@ -30,9 +30,9 @@ from conv_analytics.defaults import IN_MEMORY
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
-#: Conversations of which the rows are kept: one that was looked at is often looked at again, in another way.
+#: Number of conversations whose rows are cached: a viewed conversation is often viewed again in another way.
 CONVERSATIONS = 8
-#: The name of the data when it is one frame, not tables.
+#: Name of the data if it is one frame, not tables.
 SINGLE = "the frame"
 
 
@@ -43,9 +43,9 @@ class Source:
     Attributes
     ----------
     engine
-        Where expressions run, with the tables.
+        The engine that holds the tables and runs expressions.
     kind
-        What the caller gave and gets back: ``pandas``, ``duckdb``, ``spark``, ``pyarrow`` or ``polars``.
+        Kind of the caller's data and of answers: ``pandas``, ``duckdb``, ``spark``, ``pyarrow`` or ``polars``.
     """
 
     engine: Engine
@@ -62,9 +62,9 @@ class Source:
         Parameters
         ----------
         data
-            A `Dataset`, a DuckDB connection as `Dataset.duckdb` gives it, `Frames`, a mapping of table name to frame,
+            A `Dataset`, a DuckDB connection as `Dataset.duckdb` returns it, `Frames`, a mapping of table name to frame,
             one frame, of pandas, Polars, DuckDB, Spark, or anything that offers ``__arrow_c_stream__`` or that narwhals
-            knows; or what `enrich` makes of tables.
+            supports; or the result of `enrich` for tables.
 
         Raises
         ------
@@ -116,7 +116,7 @@ class Source:
 
     @property
     def tables(self) -> tuple[str, ...]:
-        """Names of the tables there are; none for a single frame."""
+        """Names of the tables; none for a single frame."""
         return tuple(name for name in self.engine.tables if name != SINGLE)
 
     @property
@@ -130,11 +130,11 @@ class Source:
         return names_of(self.dimensions)
 
     def columns(self, table: str = SINGLE) -> tuple[str, ...]:
-        """The columns that a table has; none for a table that is not there."""
+        """The columns of a table; none for a missing table."""
         return self.engine.columns(table) if table in self.engine.tables else ()
 
     def has_rows(self, table: str) -> bool:
-        """Whether a table is there and has rows."""
+        """Whether a table exists and has rows."""
         return table in self.engine.tables and self.engine.has_rows(table)
 
     def rows(self, tables: Iterable[str]) -> int:
@@ -161,14 +161,14 @@ class Source:
         return done
 
     def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
-        """A relation from the cache of the dataset's folder, made first if need be; None without one."""
+        """A relation from the cache of the dataset's folder, computed first if need be; None without a cache."""
         return self.engine.cached(kind, about, columns, make)
 
     def cached_by_parts(
         self, kind: str, about: Mapping[str, Any], columns: Collection[str], tables: Sequence[str],
         make: Callable[[Source], Any],
     ) -> Any:  # fmt: skip
-        """The same for tables of legs: `make` gets all of the data, or parts with some legs and all rows about them.
+        """The same for tables of legs: `make` gets all data, or parts with some legs and all rows about them.
 
         Parameters
         ----------
@@ -177,7 +177,7 @@ class Source:
         tables
             The tables that `make` reads.
         make
-            Gives the relation of a source.
+            Computes the relation from a source.
         """
         engine = self.engine
         if not isinstance(engine, FolderEngine):
@@ -190,13 +190,13 @@ class Source:
         return engine.cached(kind, about, columns, lambda: make(self), in_parts)
 
     def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A frame from the cache of the dataset's folder, made first if need be; made anew without one."""
+        """A frame from the cache of the dataset's folder, computed first if need be; without a cache, every time."""
         return self.engine.cached_frame(kind, about, make)
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
         """Some columns of a table as their kinds, null where it lacks one, as the engine has them.
 
-        Rows of Voice events are left out where other rows tell the same.
+        Rows of Voice events are left out where other rows say the same.
         """
         return self.engine.read(table, kinds, self._counting(table))
 
@@ -214,7 +214,7 @@ class Source:
         return self.cache[question]
 
     def result(self, frame: pd.DataFrame) -> Any:
-        """An answer that is in memory, in the caller's kind."""
+        """An in-memory answer in the caller's kind."""
         if self.kind in {"pyarrow", "polars"}:
             return coerce.from_pandas(frame, self.kind)
         return frame if self.kind == "pandas" else self.engine.of_pandas(frame)
@@ -222,7 +222,7 @@ class Source:
     def result_of_parts(self, parts: Iterable[pd.DataFrame], columns: Sequence[Column], *, by: Sequence[str]) -> Any:
         """The concatenated parts of an answer, with the declared columns, sorted, in the caller's kind."""
         kinds = {column.name: column.kind for column in columns}
-        # One by one: of a part that was swept, only the columns of the answer stay in memory.
+        # One by one: only the answer's columns of a finished part stay in memory.
         typed = [coerce.pandas_columns("the answer", part, kinds) for part in parts]
         whole = pd.concat(typed, ignore_index=True) if typed else coerce.pandas_columns("", pd.DataFrame(), kinds)
         typed.clear()

@@ -75,7 +75,7 @@ class PandasTable:
         except (pa.ArrowException, TypeError, ValueError):
             plain = None
         done = None if plain is None else as_it_is(plain, kind)
-        # What needs more than another name for the same values, or is wrong, is for pandas.
+        # Anything beyond a cast of the same values, or invalid values, is left to pandas.
         return coerce.pandas_columns(self._name, self._frame, {name: kind})[name].array if done is None else done
 
     def of_conversation(self, conversation_id: str) -> PandasTable:
@@ -126,7 +126,7 @@ class FolderTable:
         """Some columns as their kinds; null where it lacks one."""
         missing = [name for name in kinds if name in self._kinds and name not in self._typed]
         if missing:
-            # What most questions look at is read with the rest: opening the files again takes longer.
+            # Columns that most questions need are read as well: opening the files again takes longer.
             often = [name for name in _OFTEN if name in self._kinds and name not in (*self._typed, *missing)]
             missing += often
             rows = self._dataset.selected(self._name, missing)
@@ -185,7 +185,7 @@ def _typed(rows: pa.Table, kinds: Mapping[str, Any]) -> dict[str, Any]:
         if name in kinds:
             column = rows.column(name)
             if pa.types.is_decimal(column.type):
-                # The nearest number, as Python makes it.
+                # The nearest float, as Python converts it.
                 values = [None if value is None else float(value) for value in column.to_pylist()]
                 typed[name] = pa.array(values, pa.float64())
             else:

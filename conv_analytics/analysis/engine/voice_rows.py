@@ -1,10 +1,10 @@
 """Rows from Voice events: they count only where no other row says the same, so that no leg counts twice.
 
-Voice events tell of a leg what its RTC events tell, some milliseconds apart. So statuses of theirs count for legs that
-have no others; where a leg's others break off before its end, the answer and the end count that they lack. A billing
-record counts for a leg without another one; keys and recognised speech count in conversations that have none from
-another source. Ids of legs are compared without dashes, and a leg has one id. Where a leg was not answered, the end
-that follows does not hide its outcome.
+Voice events report the same about a leg as its RTC events, some milliseconds apart. So their statuses count only for
+legs that have no others; where a leg's other statuses break off before its end, they supply the missing answer and end.
+A billing record counts for a leg without another one; keys and recognised speech count in conversations that have none
+from another source. Ids of legs are compared without dashes, and a leg has one id. The end that follows an unanswered
+leg does not hide its outcome.
 
 Nothing is read where no table has such rows: the statistics of its files say so.
 """
@@ -19,9 +19,9 @@ import pandas as pd
 
 from conv_analytics.analysis.engine.expressions import is_true
 
-#: Tables that know legs.
+#: Tables with ids of legs.
 _KNOW_LEGS = ("leg_statuses", "call_events", "hangups", "call_records")
-#: Tables with rows of Voice events, and the columns that say what such a row is about.
+#: Tables with rows of Voice events, and the columns that identify the subject of such a row.
 _ABOUT: Mapping[str, tuple[str, ...]] = {
     "leg_statuses": ("leg_id", "status"),
     "call_records": ("leg_id",),
@@ -29,16 +29,16 @@ _ABOUT: Mapping[str, tuple[str, ...]] = {
     "transcripts": ("conversation_id",),
 }
 VOICE = "voice"
-#: Statuses that say why a leg was not answered, and those that follow all the same.
+#: Statuses that say why a leg was not answered, and those that follow them nevertheless.
 _OUTCOMES = ("failed", "busy", "timeout", "cancelled", "rejected", "unanswered")
 _FOLLOWING = ("completed", "disconnected")
-#: Statuses that Voice events tell of every leg, at once: they are no measure of what others do not tell.
+#: Statuses that Voice events report at once for every leg: they do not show what other sources lack.
 _BEGINNING = ("started", "ringing")
 _KEY = "conv_analytics_{}"
 
 
 def subject_columns(table: str, columns: Collection[str]) -> tuple[str, ...] | None:
-    """The columns that say what a row of Voice events is about; None for a table that has no such rows."""
+    """The columns that identify the subject of a row of Voice events; None for a table without such rows."""
     keys = _ABOUT.get(table)
     return keys if keys is not None and {"source", *keys} <= set(columns) else None
 
@@ -74,9 +74,9 @@ def counting_frame(frame: pd.DataFrame, about: Sequence[str], legs: Sequence[pd.
     frame
         The table, which has such rows.
     about
-        What they are about.
+        The columns that identify their subject.
     legs
-        The tables that know ids of legs, where the rows are about legs.
+        The tables with ids of legs, where the rows are about legs.
     """
     of_voice = _of_voice(frame)
     keys = pd.DataFrame({name: frame[name].astype("str") for name in about}, index=frame.index)
@@ -107,7 +107,7 @@ def counting_frame(frame: pd.DataFrame, about: Sequence[str], legs: Sequence[pd.
 
 
 def is_of_voice() -> nw.Expr:
-    """Whether a row is of Voice events."""
+    """Whether a row is from Voice events."""
     # As text: an enumeration that lacks the word could not be compared with it.
     return nw.col("source").cast(nw.String).fill_null("") == VOICE
 

@@ -1,4 +1,4 @@
-"""Groups of rows as numbers, and windows over them: running sums and maxima, what came before, sums of a group.
+"""Groups of rows as numbers, and windows over them: running sums and maxima, preceding values, sums of a group.
 
 >>> numbers_of([pa.array(["b", "a", "b"])])
 (array([0, 1, 0]), 2)
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-#: Steps of narwhals that are done here, and what pandas calls them.
+#: Steps of narwhals that are supported here, and their names in pandas.
 _WINDOWS = {"cum_sum": "cumsum", "cum_max": "cummax", "shift": "shift", "sum": "transform"}
 
 
@@ -39,9 +39,9 @@ def window(column: pa.Array, step: Any, over: Any, columns: Mapping[str, pa.Arra
     Parameters
     ----------
     column
-        What it looks at.
+        The values.
     step, over
-        The nodes of the expression: what is done, and over which groups in which order.
+        The nodes of the expression: the function, and its groups and order.
     columns
         All columns.
     """

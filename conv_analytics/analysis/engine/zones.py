@@ -1,6 +1,6 @@
 """Local time of any zone as plain integers: equal on every engine, and right on days of 23, 24.5 or 25 hours.
 
-The offsets of a zone are looked up once for the time that the data covers; rows then need sums and comparisons only.
+The offsets of a zone are looked up once for the period of the data; rows then need only sums and comparisons.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from conv_analytics.instants import EPOCH, MICROSECOND, from_micros, micros
 from conv_analytics.time_zones import zone_info
 
 _DAY = 24 * HOUR
-#: Keys that an instant gives: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
+#: Keys derived from an instant: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
 KEYS = ("hour", "weekday", "day", "week")
-#: Clocks of a zone are known between these; instants outside are those of clocks that are wrong.
+#: Offsets of a zone are known between these; instants outside come from wrong clocks.
 _KNOWN = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC))
 
 
@@ -34,7 +34,7 @@ class Zone:
     name
         IANA name, such as ``Europe/London``.
     steps
-        Pairs of an instant and the offset that holds from there on; the first instant is as early as is asked. [us]
+        Pairs of an instant and the offset that holds from there on; the first instant is the earliest requested. [us]
     """
 
     name: str

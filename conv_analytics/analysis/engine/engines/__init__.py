@@ -1,1 +1,1 @@
-"""The engines that run expressions: memory, DuckDB, Spark. All their differences are in this package."""
+"""The engines that run expressions: memory, DuckDB, Spark. Everything that differs between them is in this package."""

@@ -44,7 +44,7 @@ class DuckdbEngine(LazyEngine):
 
     def __init__(self, tables: Mapping[str, Any], connection: Any = None) -> None:
         super().__init__(tables)
-        # Kept as long as its relations are needed.
+        # Referenced as long as its relations are needed.
         self._connection = connection
 
     def run(self, step: Callable[[], T]) -> T:
@@ -83,7 +83,7 @@ class DuckdbEngine(LazyEngine):
     def arrow_batches(self, frame: Any, size: int) -> Iterator[pa.RecordBatch]:
         """See `LazyEngine`."""
         relation = self.native(frame)
-        # Older DuckDB has the name that newer versions warn of.
+        # Older DuckDB only has the name that newer versions deprecate.
         read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
         reader = read(size)
         some = False

@@ -21,7 +21,8 @@ T = TypeVar("T")
 _CONVERSATION = "conversation_id"
 #: Rows that one thread of DuckDB reads at a time.
 _ROW_GROUP = 122_880
-#: Entries of one kind with some columns each; the next one has all, so that it answers whatever is asked after it.
+#: Cache entries of one kind with some columns each; the next one has all columns, so that it serves every later
+#: question.
 _WITH_SOME_COLUMNS = 3
 
 
@@ -43,7 +44,7 @@ class FolderEngine(DuckdbEngine):
     def run(self, step: Callable[[], T]) -> T:
         """Run a query within the memory that DuckDB may use; with one thread if several need too much.
 
-        Where it fails because a file of the dataset is damaged, the file is named.
+        If it fails because a file of the dataset is damaged, the error names the file.
         """
         import duckdb  # noqa: PLC0415  only for what is there already
 
@@ -69,7 +70,7 @@ class FolderEngine(DuckdbEngine):
     def columns(self, table: str) -> tuple[str, ...]:
         """See `Engine`."""
         if self._views.declared:
-            # Nothing has to be opened to know them.
+            # No file has to be opened for that.
             return tuple(column.name for column in TABLES[table].columns)
         return super().columns(table)
 
@@ -96,8 +97,8 @@ class FolderEngine(DuckdbEngine):
     def materialized(self, frame: Any) -> Any:
         """The rows, computed now into a table on our own connection.
 
-        What follows is planned fast then, and may look at it twice. DuckDB moves the table to disk where memory does
-        not suffice.
+        Later steps are then planned fast, and may read it twice. DuckDB moves the table to disk if memory does not
+        suffice.
         """
         name = f"conv_analytics_{len(self.materialized_names)}"
         self.materialized_names.append(name)
@@ -126,11 +127,7 @@ class FolderEngine(DuckdbEngine):
 
         Parameters
         ----------
-        kind
-            What it is.
-        about
-            Options that it depends on; must be the same.
-        columns
+        kind Name of the result. about Options that it depends on; must be the same. columns
             The columns wanted; what is kept may have more.
         make
             Gives the relation, with these columns.

@@ -1,8 +1,8 @@
 """A large dataset in parts that share no leg and no conversation, so that the legs of each fit into memory.
 
-Joins and groups of all legs at once need more memory than DuckDB may have, and what it moves to the disk costs more
-than everything else. A part has consecutive days, and nearly every conversation lives within one of them. Those that do
-not, and the conversations of legs that were moved between them, are the last part, read once more from all days.
+Joins and groups of all legs at once need more memory than DuckDB may use, and moving data to disk costs more than
+everything else. A part has consecutive days, and nearly every conversation lives within one of them. Those that do not,
+and the conversations of legs that were moved between them, are the last part, read once more from all days.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 from conv_analytics.analysis.engine.engines.folder import FolderEngine
 
-#: Rows of a part, of all tables that are asked for: what is made of them takes up to some 400 MB.
+#: Rows of a part, over all requested tables: their results take up to some 400 MB.
 ROWS = 1_500_000
 _ROUTES, _LEGS, _CONVERSATIONS = "conv_analytics_routes", "conv_analytics_far_legs", "conv_analytics_far_conversations"
-#: Hashes of 64 bits decide in which part a row is. Where two ids have the same one, both are in the last part.
+#: 64-bit hashes decide which part a row is in. If two ids have the same hash, both are in the last part.
 _CONVERSATION = "case when conversation_id <> '' then hash(conversation_id) end"
 _LEG = "case when leg_id is not null then hash({}) end"
 
@@ -31,7 +31,7 @@ class FolderPart(FolderEngine):
 
     @property
     def has_cache(self) -> bool:
-        """A part has none."""
+        """A part has no cache."""
         return False
 
     def any_with_several(self, frames: Sequence[Any], key: str, of: str) -> bool:
@@ -44,7 +44,7 @@ class FolderPart(FolderEngine):
 def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart] | None:
     """The parts of the tables with legs, one after another; None where one pass is better.
 
-    What was computed for a part is gone when the next one is taken.
+    Results of a part are dropped when the next one is taken.
     """
     day_ranges = _day_ranges(folder.dataset, names) if hasattr(folder.dataset, "numbered") else []
     if len(day_ranges) < 2:  # noqa: PLR2004  one part is all
@@ -75,7 +75,7 @@ class _Routes:
     def __init__(self, folder: FolderEngine, names: Sequence[str], day_ranges: Sequence[frozenset[Any]]) -> None:
         self._folder, self._names, self._day_ranges = folder, names, day_ranges
         written_apart = any(folder.has_voice_rows(name) for name in names if "source" in folder.columns(name))
-        # Voice events write the same id in another way.
+        # Voice events spell the same id differently.
         self._leg = _LEG.format("lower(replace(leg_id, '-', ''))" if written_apart else "leg_id")
         self._unnamed = False
 

@@ -1,6 +1,7 @@
 """The base of engines that speak SQL: lazy frames of narwhals, and the few operations that narwhals lacks.
 
-An engine says these words (`SqlWords`) and what each native frame can do; everything that questions need is made of it.
+An engine provides its SQL (`SqlWords`) and the primitives of its native frames; everything that questions need is built
+on them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class LazyEngine(NoCache, ABC):
     def __init__(self, tables: Mapping[str, Any]) -> None:
         self.tables = tables
 
-    # What each engine does in its own way.
+    # Primitives of each engine.
 
     def run(self, step: Callable[[], T]) -> T:
         """Run a computation; errors become those of this package."""
@@ -89,7 +90,7 @@ class LazyEngine(NoCache, ABC):
         return frame
 
     def as_read(self, value: str, kind: Any) -> str:
-        """A value of a caller's column in the form that questions expect."""
+        """A value of a caller's column in the representation that questions expect."""
         del kind
         return value
 
@@ -110,7 +111,7 @@ class LazyEngine(NoCache, ABC):
 
     def has_null(self, table: str, column: str) -> bool:
         """See `Engine`."""
-        # The statistics of a Parquet file tell that there is none: nothing is read then.
+        # The statistics of a Parquet file may show that there is none: nothing is read then.
         frame = self.frame(self.tables[table])
         return self._any(frame.filter(nw.col(column).is_null()) if column in self.columns(table) else frame)
 
@@ -221,14 +222,14 @@ class LazyEngine(NoCache, ABC):
 
     def repeats(self, frame: Any, by: Sequence[str]) -> bool:
         """See `Engine`."""
-        # Hashes of keys take a tenth of the memory of the keys. The last key alone is nearly always enough.
+        # Hashes take a tenth of the memory of the keys. The last key alone is nearly always enough.
         return self._same_hashes(frame, by[-1:]) and (len(by) == 1 or self._same_hashes(frame, by))
 
     def _same_hashes(self, frame: Any, names: Sequence[str]) -> bool:
         hashed = self._hashed(frame.select(*names), names, _HASH)
         counted = hashed.select(nw.len().alias("rows"), nw.col(_HASH).n_unique().alias("different"))
         numbers = self.arrow(self.native(counted)).to_pylist()[0]
-        # Of no rows DuckDB has no number of different ones.
+        # Without rows, DuckDB's number of distinct keys is null.
         return bool(numbers["rows"] > (numbers["different"] or 0))
 
     def any_with_several(self, frames: Sequence[Any], key: str, of: str) -> bool:
@@ -273,8 +274,8 @@ class LazyEngine(NoCache, ABC):
     def with_micros(self, frame: Any, names: Mapping[str, str]) -> Any:
         """See `Engine`.
 
-        Not by subtraction: DuckDB subtracts instants on the clock of its session, so that a change of clocks lies
-        between. Differences of microseconds are exact on every engine.
+        Not by subtraction: DuckDB subtracts instants in its session's local time, where clocks may change in between.
+        Differences of microseconds are exact on every engine.
         """
         return self._computed(frame, names, self.words.micros)
 
@@ -283,7 +284,7 @@ class LazyEngine(NoCache, ABC):
         return self._computed(frame, {name: name for name in names}, self.words.instant)
 
     def _computed(self, frame: Any, names: Mapping[str, str], sql: str) -> Any:
-        """The rows with columns computed from others, by the name of the new one or of its own."""
+        """The rows with converted columns, each under a new name or in place."""
         if not names:
             return frame
         quote = self.words.quote
@@ -317,7 +318,7 @@ class LazyEngine(NoCache, ABC):
                 hashes = [f"{self._hash_of((name,))} as {self.words.quote(f'hash of {name}')}" for name in keys]
                 native = self.project(native, [*hashes, *map(self.words.quote, names)])
             if not part.unique:
-                # Grouped on its own: while tables are joined, the groups would take as much memory once more.
+                # Grouped separately: while tables are joined, the groups would take as much memory once more.
                 least = self.group(self.frame(native), using, [nw.col(name).min() for name in names])
                 native = self.native(self.grouped_apart(least))
             # Tables with a row per leg are joined as they are: a union of all tables, grouped, would carry every

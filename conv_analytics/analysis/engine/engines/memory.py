@@ -144,7 +144,7 @@ class MemoryEngine(NoCache):
     def with_values(self, frame: MemoryFrame, columns: Sequence[str], values: Mapping[str, Value]) -> MemoryFrame:
         """See `Engine`."""
         plain = [value.alias(name) for name, value in values.items() if isinstance(value, nw.Expr)]
-        # The choices look at the rows as they were.
+        # The choices read the rows before the computed columns.
         picked = {
             name: value.pick(frame.conditions_met(value.conditions)).array
             for name, value in values.items()

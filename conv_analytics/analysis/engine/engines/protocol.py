@@ -1,8 +1,8 @@
-"""What questions ask of an engine: to read tables as they were given, and to work on frames.
+"""The interface of an engine to questions: it reads the tables as they were passed, and works on frames.
 
-A table is what a caller gave under a name; a frame is a query so far: a `MemoryFrame`, or a lazy frame of narwhals.
-Steps that both have by the same name (``select``, ``with_columns``, ``filter``, ``join``, ``unique``, ``rename``,
-``drop``) are asked of the frame itself.
+A table is what a caller passed under a name; a frame is a query so far: a `MemoryFrame`, or a lazy frame of narwhals.
+Steps that both have under the same name (``select``, ``with_columns``, ``filter``, ``join``, ``unique``, ``rename``,
+``drop``) are called on the frame itself.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Part(NamedTuple):
     frame
         The keys, and columns that no other part has.
     unique
-        Whether no key stands on two rows: nothing has to be grouped then.
+        Whether no key occurs on two rows: nothing has to be grouped then.
     """
 
     frame: Any
@@ -54,10 +54,10 @@ class Engine(Protocol):
     # Tables.
 
     def columns(self, table: str) -> tuple[str, ...]:
-        """The columns of a table that is there."""
+        """The columns of an existing table."""
 
     def has_rows(self, table: str) -> bool:
-        """Whether a table that is there has rows."""
+        """Whether an existing table has rows."""
 
     def has_null(self, table: str, column: str) -> bool:
         """Whether a column of a table has a null, or is missing though there are rows."""
@@ -66,7 +66,7 @@ class Engine(Protocol):
         """Some columns of a table as their kinds, null where it lacks one; read from `counting` instead, if given."""
 
     def of_conversation(self, conversation_id: str) -> dict[str, StoredTable]:
-        """The rows of one conversation, in memory, of each table that knows conversations."""
+        """The rows of one conversation, in memory, of each table with conversation ids."""
 
     def has_voice_rows(self, table: str) -> bool:
         """Whether a table that has a column ``source`` has rows of Voice events."""
@@ -95,10 +95,10 @@ class Engine(Protocol):
         """A frame as pandas, whole conversations at a time, each batch of about `size` rows or less; at least one."""
 
     def distinct(self, frame: Any, column: str) -> list[Any]:
-        """The different values of a column, null left out, in no order."""
+        """The distinct values of a column without null, in no order."""
 
     def repeats(self, frame: Any, by: Sequence[str]) -> bool:
-        """Whether some keys occur on more than one row; may err, but only by saying so."""
+        """Whether some keys occur on more than one row; may be wrong, but only when true."""
 
     def any_with_several(self, frames: Sequence[Any], key: str, of: str) -> bool:
         """Whether a key that is not null occurs with several values of another column, in all frames together."""
@@ -118,7 +118,7 @@ class Engine(Protocol):
         """Names of the columns."""
 
     def with_micros(self, frame: Any, names: Mapping[str, str]) -> Any:
-        """The rows with microseconds since 1970 of some instants, by the name of the new column or of its own."""
+        """The rows with microseconds since 1970 of some instants, each under a new name or in place."""
 
     def with_instants(self, frame: Any, names: Sequence[str]) -> Any:
         """The rows with some columns of microseconds since 1970 as instants."""
@@ -147,15 +147,15 @@ class Engine(Protocol):
         """Whether there is a folder for a cache."""
 
     def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
-        """A native frame from the cache, made and put there first if need be; None without a cache."""
+        """A native frame from the cache, computed and stored first if need be; None without a cache."""
 
     def columns_to_cache(
         self, kind: str, about: Mapping[str, Any], columns: Collection[str], everything: Collection[str]
     ) -> Collection[str]:
-        """The columns that `cached` should make for those wanted: more of them where they are often asked for."""
+        """The columns that `cached` should compute for those wanted: more of them where they are often requested."""
 
     def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A pandas frame from the cache, made and put there first if need be; made anew without a cache."""
+        """A pandas frame from the cache, computed and stored first if need be; computed every time without a cache."""
 
 
 class NoCache:
@@ -163,7 +163,7 @@ class NoCache:
 
     @property
     def has_cache(self) -> bool:
-        """There is none."""
+        """Always false: there is no folder."""
         return False
 
     def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
@@ -178,7 +178,7 @@ class NoCache:
         return columns
 
     def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """The frame, made anew."""
+        """The frame, computed every time."""
         del kind, about
         return make()
 

@@ -1,7 +1,7 @@
 """DataFrames of Spark 4, on their own session, whose configuration is never changed.
 
-Only SQL texts and public methods of DataFrames are used, and the functions of narwhals. What is written here
-holds for every session: whatever its time zone, and with ANSI mode or without.
+Only SQL texts and public methods of DataFrames are used, and the functions of narwhals. This module works in every
+session, whatever its time zone, with or without ANSI mode.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ class SparkEngine(LazyEngine):
     def checkpointed(self, frame: Any) -> Any:
         """See `Engine`; Spark drops the rows once Java has collected the last frame that uses them.
 
-        Not ``persist``: every further step would be analyzed, and compared with what is in the cache, together with the
-        whole query; and where a condition is moved below columns that it looks at, it becomes a copy of all of them.
+        Not ``persist``: every further step would be analyzed, and compared with the cache, together with the whole
+        query; and where a condition is pushed down below columns that it reads, it becomes a copy of all of them.
         """
         return self.frame(self.native(frame).localCheckpoint(eager=False))
 

@@ -22,17 +22,17 @@ class SqlWords:
     micros, instant, hashed
         Microseconds of an instant, the instant of microseconds, and 64 bits of some columns, with ``{}`` for these.
     least_hash, most_hash
-        Between what the bits are, as an integer.
+        Range of the hash, as an integer.
     types
         The type of each kind; every other kind is `text`.
     text
         The type of texts.
     untyped
-        The type of a column of nothing but nulls.
+        The type of a column that has only nulls.
     instants
-        How types of instants begin.
+        Prefix of the types of instants.
     mark
-        What stands around names.
+        Quotation mark of names.
     """
 
     micros: str
