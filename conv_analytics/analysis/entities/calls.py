@@ -22,9 +22,9 @@ _KEY = ("conversation_id", "call")
 _CONVERSATION = "conversation_id"
 _ENDLESS = 2**62
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
-#: Who ended a leg, by its hangup, as far as it counts here.
+#: The party that ended a leg, by its hangup, as far as it counts here.
 _WHO = ("this_leg", "network", "platform")
-#: What calls are made of. Instants are microseconds on the way.
+#: Columns of legs that calls are built from. Instants are microseconds internally.
 _NEEDED = (
     "leg_id", "direction", "from_address", "to_address", "country", "network_code", "answered", "open", "sip_code",
     "outcome", "hung_up_by", "transferred", "price", "flags", *_INSTANTS,
@@ -47,11 +47,11 @@ def calls(data: Any) -> Any:
 
     Notes
     -----
-    A leg without an end lasts for ever when it was answered, and until its last known instant otherwise.
+    A leg without an end lasts for ever if it was answered, otherwise until its last known instant.
     The inbound legs of a call are its ``from`` side, the outbound ones its ``to`` side.
 
-    Who hung up: the side whose hangup came first; within 250 ms time cannot tell. The reasons of the hangups speak for
-    or against it, and decide with less confidence when time does not. Unanswered calls are decided by their outcome.
+    Who hung up: the side whose hangup came first; within 250 ms time cannot tell. The reasons of the hangups support or
+    contradict it, and decide with less confidence when time does not. Unanswered calls are decided by their outcome.
 
     Examples
     --------

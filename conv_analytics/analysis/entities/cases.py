@@ -16,11 +16,11 @@ from conv_analytics.glossary import is_term, term
 
 #: Calls up to this length are short. [s]
 SHORT_S = 6.0
-#: Of the legs that are asked, the share whose post-dial delay is not long.
+#: Share of the legs in scope whose post-dial delay is not long.
 LONG_PDD = 0.9
 #: Columns that every frame of legs has.
 LEG_COLUMNS = frozenset(column.name for column in LEGS)
-#: Columns of `quality` that cases look at, and their kinds.
+#: Columns of `quality` that cases read, and their kinds.
 JUDGED: Mapping[str, type] = {"verdict": str, "flow": str, "silent_directions": float}
 _col = nw.col
 
@@ -34,13 +34,13 @@ class Case:
     name
         The name that functions, limits and the command line take.
     needs
-        The columns that the conditions look at.
+        The columns that the conditions read.
     holds
         Whether a leg is a case. Never null, and to be read together with `known`.
     known
-        Whether it is known of a leg: the legs that cases are a share of. Never null.
+        Whether that is known of a leg: these legs are the denominator. Never null.
     scope
-        The legs that are asked when nobody says which: ``all``, or ``outbound`` for what happens to attempts.
+        The default scope: ``all`` legs, or ``outbound`` for outcomes of attempts.
     colour
         The colour in charts: ``bad`` for what should be rare, else that of other numbers.
     """
@@ -99,17 +99,17 @@ def _verdict(verdict: Verdict, colour: str = "") -> Case:
 
 
 def _silence(name: str) -> Case:
-    # A silence that is expected is none that somebody has to look at.
+    # An expected silence needs no attention.
     holds = is_true(_col("silent_directions") > 0)
     holds = holds if name == "silent" else holds & is_true(_col("flow") == name)
     return Case(name, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
 
 
-# Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
+# Not 3xx: a redirection says where the call continues. RFC 6076 leaves it out of its rates, too.
 _FAILED = is_true(_col("outcome_class").is_in(["network", "signalling", "platform"]))
 _ANSWERED = is_true(_col("answered"))
 
-#: Every case by its name; what each means in words is in the glossary.
+#: Every case by its name; the glossary explains each.
 CASES: Mapping[str, Case] = {case.name: case for case in (
     _attempt("answered", "answered", _ANSWERED),
     _attempt("unanswered", "answered", ~_ANSWERED),

@@ -30,14 +30,14 @@ def conversations(data: Any) -> Any:
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping of table name to frame; every table helps, none is needed but one that
-        names conversations.
+        A `Dataset`, `Frames`, or a mapping of table name to frame; every table helps; the only requirement is one with
+        conversation ids.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Key ``conversation_id``; the columns are those of `conv_analytics.analysis.engine.columns.CONVERSATIONS`. Counts
-        are null where the table that would tell is missing.
+        Key ``conversation_id``; the columns are those of `conv_analytics.analysis.engine.columns.CONVERSATIONS`. A
+        count is null where its table is missing.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def _finished(rows: Rows) -> Rows:
         **dict.fromkeys(("talk_s", "paid", "rank"), float),
     }  # fmt: skip
     rows = rows.with_nulls(wanted)
-    # A table that is there and tells nothing of a conversation says that there is none.
+    # A table without rows of a conversation says that it has none.
     counts = [name for name in ("members", "users", "calls", "legs", "answered_calls", "messages", "events")
               if name in there]  # fmt: skip
     rows = rows.with_columns(col(name).fill_null(0) for name in counts) if counts else rows

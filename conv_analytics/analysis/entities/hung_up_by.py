@@ -7,7 +7,7 @@ import narwhals as nw
 from conv_analytics.analysis.engine.expressions import CaseWhen, is_true
 from conv_analytics.analysis.engine.rows import Rows
 
-#: Hangups of both sides that are closer than this leave open who was first. [µs]
+#: Hangups of both sides closer than this do not show who was first. [µs]
 TOGETHER_US = 250_000
 
 
@@ -27,7 +27,7 @@ def with_hung_up_by(rows: Rows) -> Rows:
     timer = (col("in_platform") == 1) | (col("out_platform") == 1)
     broken = (col("in_network") == 1) | (col("out_network") == 1)
     one = up & ~both
-    # A SIP code came over the wire: whoever refused is on the other side of it. Without one it was the platform itself.
+    # A SIP code came over the wire: whoever refused is at its other end. Without a code it was the platform itself.
     refused = col("outcome").is_in(["blocked", "signalling_failure"])
     far = is_true(col("sip_code") > 0)
     cases: list[tuple[nw.Expr, str, float, str]] = [

@@ -47,7 +47,7 @@ def ledger(data: Any) -> Any:
     pandas.DataFrame or the caller's kind
         One row per table and metric: ``table``, ``metric``, ``n`` (rows that could have it), ``missing``, ``odd``,
         ``imputed``, ``unmeasured``, ``share`` (of n that is neither missing, odd nor unmeasured) and ``why``.
-        ``table`` is a table of the export, or ``legs`` for what `legs` makes of them.
+        ``table`` is a table of the export, or ``legs`` for the result of `legs`.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def _has_flag(flag: str) -> nw.Expr:
     return nw.col("flags").fill_null("").str.contains(rf"\b{flag}\b")
 
 
-#: What the entries look at. Without the keys of legs, which are long.
+#: Columns that the entries read, without the keys of legs, which are long.
 _READ = (
     "started_at", "answered_at", "ended_at", "answered", "pdd_s", "talk_s", "outcome", "direction", "remote_kind",
     "country", "country_source", "price", "mos_score", "packet_cnt", "byte_in", "flags",

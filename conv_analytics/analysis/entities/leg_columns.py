@@ -13,7 +13,7 @@ from conv_analytics.analysis.entities.leg_tables import MEASURED
 from conv_analytics.analysis.entities.parties import kind_of, plain_expr
 from conv_analytics.analysis.entities.sip import NOT_ANSWERED_WORDS, class_of, outcome_of, word_expr
 
-#: A record that ends this far from the events is odd. [s]
+#: Limit between the ends of a billing record and of the events; more is odd. [s]
 CLOCK_S = 5
 _REASON_CODES: dict[str, tuple[str, ...]] = {
     "this_leg": (
@@ -48,17 +48,17 @@ def _record_off() -> nw.Expr:
     return is_true((off > far) | (off < -far))
 
 
-#: What `_record_off` looks at.
+#: Inputs of `_record_off`.
 _ENDS_OF_RECORD = ("r_ended_at", "s_ended", "h_at")
 
 
 def _instants() -> dict[str, Computed]:
-    # A record without duration has a start all the same in some events: it was not answered then.
+    # In some events a record without a duration has a start nevertheless: the leg was not answered then.
     billed = nw.when((_col("r_duration_s") > 0) & ~_record_off()).then(_col("r_started_at"))
     requested = nw.when(~_record_off()).then(_col("r_requested_at"))
     first = nw.when(_col("c_first").is_null() | (_col("s_first") <= _col("c_first"))).then(_col("s_first"))
     return {
-        # Instants of two clocks make no delay.
+        # No delay is computed between two clocks.
         "known_start": Computed(("s_started", "r_requested_at", *_ENDS_OF_RECORD), nw.coalesce("s_started", requested)),
         "ringing_at": first_of("s_ringing", "c_ringing"),
         "answered_at": Computed(
@@ -125,7 +125,7 @@ def _ends() -> dict[str, Computed]:
 
 
 def _outcome() -> dict[str, Computed]:
-    # A CANCEL is answered with 200 as well: it does not outweigh a word that says that no one answered.
+    # A CANCEL is answered with 200, too: that does not outweigh a reason that says that nobody answered.
     fine = is_true((_col("h_sip_code") == 200) | (_col("s_reason") == "ok") | (_col("r_reason") == "ok"))  # noqa: PLR2004
     denied = nw.any_horizontal(
         *(is_true(_col(name).is_in(NOT_ANSWERED_WORDS)) for name in _LAST_WORDS), ignore_nulls=True
@@ -142,7 +142,7 @@ def _outcome() -> dict[str, Computed]:
         "reason": first_of("s_reason", "r_reason"),
         "sip_code": first_of("h_sip_code"),
         "reason_code": first_of("h_reason_code"),
-        # A last status has an instant: where there is none, only a hangup or a record can tell of an end.
+        # A last status has an instant: without one, only a hangup or a record can show an end.
         "status": Computed(
             ("s_last", "r_status", "h_at", "r_ended_at", "answered_at", "ringing_at", "s_other"),
             nw.coalesce(
@@ -174,7 +174,7 @@ def _outcome() -> dict[str, Computed]:
 def flags(tables: Collection[str]) -> Computed:
     """The column of flags; a missing event is flagged only if its table exists."""
     pairs = [(early, late) for place, early in enumerate(_STEPS) for late in _STEPS[place + 1 :]]
-    # An end before the answer has a flag of its own.
+    # An end before the answer has its own flag.
     disorder = [
         is_true(_col(late) < _col(early)) for early, late in pairs if (early, late) != ("answered_at", "ended_at")
     ]
@@ -202,11 +202,11 @@ def flags(tables: Collection[str]) -> Computed:
     return Computed(tuple(needs), JoinedNames({name: conditions[name][1] for name in applicable}))
 
 
-#: Every column of legs but flags, and those that are joined: countries and transfers.
+#: Every column of legs except flags and those that are joined: countries and transfers.
 COLUMNS: dict[str, Computed] = {**_instants(), **_ends(), **_outcome()}
 
 _numbered = _col("remote_kind").is_in(["e164", "masked"])
-#: What countries are looked up by: numbers and networks.
+#: Columns by which countries are looked up: numbers and networks.
 COUNTRY_KEYS: dict[str, Computed] = {
     "address": Computed(("remote_kind", "remote_address"), nw.when(_numbered).then(_col("remote_address"))),
     "network": Computed(

@@ -1,4 +1,4 @@
-"""What each table contributes to legs: one row of extracts per leg, from which the columns are computed."""
+"""The contribution of each table to legs: one row of extracts per leg, from which the columns are computed."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ class Extract(NamedTuple):
     reads, value
         The columns it is read from, and how.
     where, then
-        A condition on the row's status or type without which it has none, and the value then; None if it needs no
-        condition.
+        A condition on the row's status or type for the value to apply, and the value then; None for no condition.
     """
 
     kind: Any
@@ -108,7 +107,7 @@ _RECORDED = (
     "status", "requested_at", "started_at", "ended_at", "duration_s", "price", "rate", "currency", "network_code",
     "reason",
 )  # fmt: skip
-#: Per table, what its rows have for their leg: `s_` from statuses, `c_` call events, `h_` hangups, `r_` records.
+#: Per table, the extracts of its rows: `s_` from statuses, `c_` call events, `h_` hangups, `r_` records.
 EXTRACTS: Mapping[str, Mapping[str, Extract]] = {
     "leg_statuses": _statuses(),
     "call_events": _call_events(),
@@ -119,13 +118,13 @@ EXTRACTS: Mapping[str, Mapping[str, Extract]] = {
 }  # fmt: skip
 #: Tables with one event per leg, and which one counts where there are more.
 _KEEP: Mapping[str, Any] = {"hangups": "first", "call_records": "last"}
-#: The column that `Extract.where` is about.
+#: The column that `Extract.where` tests.
 _WORD = {"leg_statuses": "status", "call_events": "type"}
 _PREFIX = {"leg_statuses": "s_", "call_events": "c_", "hangups": "h_", "call_records": "r_"}
 
 
 def read_tables(source: Source, marks: Collection[str]) -> dict[str, Rows]:
-    """The tables that know legs, with the columns that the wanted extracts are read from; instants as microseconds."""
+    """The tables of legs, with the columns that the wanted extracts are read from; instants as microseconds."""
     names = [name for name in EXTRACTS if name in source.tables]
     by_member = any(source.has_null(name, "leg_id") for name in names)
     return {name: _read(source, name, marks, by_member=by_member) for name in names}
@@ -147,9 +146,9 @@ def _read(source: Source, name: str, marks: Collection[str], *, by_member: bool)
 
 
 def merge_tables(tables: Mapping[str, Rows], marks: Collection[str], *, with_keys: bool = True) -> Rows:
-    """One row per leg that any table knows, with the wanted extracts; without keys see `merge_by_key`.
+    """One row per leg in any table, with the wanted extracts; without keys see `merge_by_key`.
 
-    Further extracts are, per prefix, ``events`` (1 where the table knows the leg; of hangups and records how many) and
+    Further extracts are, per prefix, ``events`` (1 where the table has the leg; the number of hangups and records) and
     ``unnamed`` (1 where a row names no leg: it is matched by its member).
     """
     kinds: dict[str, Any] = {mark: extract.kind for each in EXTRACTS.values() for mark, extract in each.items()}
@@ -189,7 +188,7 @@ def one_row_per_leg(name: str, rows: Rows) -> bool:
 def _occurring(name: str, rows: Rows, marks: Collection[str]) -> dict[str, Extract]:
     """The wanted extracts of a table that occur, each restricted to the statuses or types that occur.
 
-    What no row has need not be looked for leg by leg, and a comparison is faster than a list of all words there are.
+    Values that no row has need no search per leg, and a comparison is faster than a list of all possible words.
     """
     extracts = {mark: extract for mark, extract in EXTRACTS[name].items() if mark in marks}
     conditions = {mark: extract.where for mark, extract in extracts.items() if extract.where is not None}
@@ -229,7 +228,7 @@ def _legs_of_members(tables: Iterable[Rows]) -> Rows:
 
 
 def _with_leg_ids(rows: Rows, of_members: Rows) -> Rows:
-    """Rows with their leg: that of their member, or else one of their own."""
+    """Rows with their leg: that of their member, else a new one."""
     by_member = nw.when(nw.col("its_legs").is_null()).then(
         nw.concat_str([nw.lit("member:"), nw.col("was_of")], separator="")
     )

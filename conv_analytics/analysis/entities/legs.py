@@ -1,4 +1,4 @@
-"""Legs: one row per leg of every call, from whatever tables there are (M7, M9)."""
+"""Legs: one row per leg of every call, from the tables that exist (M7, M9)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from conv_analytics.analysis.entities.transferred_legs import final_conversation
 from conv_analytics.errors import ColumnNotFound, TableNotFound
 from conv_analytics.tables.column import Column
 
-#: Tables that know legs; one of them is enough.
+#: Tables with legs; one of them is enough.
 TABLES = ("leg_statuses", "call_events", "hangups", "call_records")
 _NAMES = tuple(column.name for column in LEGS)
-#: Rows of tables of legs up to which further columns cost nothing to speak of.
+#: Rows of tables of legs up to which further columns cost next to nothing.
 AT_ONCE = 1000
 #: The columns that `leg_rows` knows.
 _KNOWN = (*_NAMES, "hung_up_at")
@@ -41,8 +41,8 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
         A `Dataset`, `Frames`, or a mapping of table name to frame with at least one of ``leg_statuses``,
         ``call_events``, ``hangups`` and ``call_records``. A frame of legs stays as it is.
     columns
-        The columns wanted beside the key; all when absent. Only what they need is read and computed: of a large
-        dataset ask for those that you need. ``country`` takes longest: every number is looked at.
+        The columns wanted besides the key; all when absent. Only their inputs are read and computed: for a large
+        dataset request just those that you need. ``country`` takes longest: every number is looked up.
 
     Returns
     -------
@@ -53,24 +53,24 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     Raises
     ------
     TableNotFound
-        If no table tells of legs.
+        If no table has legs.
     ColumnNotFound
-        If a column is asked for that legs do not have.
+        If a requested column is not one of legs.
     ConfigError
-        If a column holds what it cannot, such as instants without a time zone.
+        If a column holds invalid values, such as instants without a time zone.
 
     Notes
     -----
     Instants come from the leg's statuses, else from its call events, else its hangup, else its billing record, whose
     instants are whole seconds. ``started_at`` is the first event where neither a status nor a record tells the start;
     delays are null then. Durations that would be negative are null, and the leg is flagged. Events without a leg are
-    matched by their member within the conversation; those that cannot be stand as legs of their own, flagged.
+    matched by their member within the conversation; those that cannot be matched become separate legs, flagged.
 
     ``answered`` is true for a leg whose answer is missing but whose end says that there was one (SIP code 200, reason
     ``ok``, a billed duration); its ``talk_s`` is null. ``hung_up_by`` reads the hangup's reason as seen from the
     platform: REMOTE is the leg's far end, LOCAL the platform, on behalf of the other party (inferred). Of several
     hangups the first counts, of several records the last. A leg that was moved into another conversation is one leg:
-    its ``conversation_id`` is that which knows the last of it.
+    its ``conversation_id`` is that of its last event.
 
     Examples
     --------
@@ -96,8 +96,8 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
 def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     """The legs for further questions, with the wanted columns; all, when absent.
 
-    Beside the columns of legs there is ``hung_up_at``, the instant of the hangup. The key is there if a part of it is
-    among the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
+    Besides the columns of legs there is ``hung_up_at``, the instant of the hangup. The key is included if a part of it
+    is wanted, or nothing else is; it is long, and questions about groups do without it.
     """
     own = source.dimension_columns
     names = set((*_KNOWN, *own) if columns is None else columns)
@@ -138,7 +138,7 @@ def _with_dimensions(source: Source, names: set[str]) -> Rows:
 
 
 def _cached(source: Source, names: set[str], *, with_keys: bool) -> Rows:
-    """The legs of tables in memory with at least the wanted columns: the first question makes those, the second all.
+    """The legs of tables in memory with at least the wanted columns: the first question computes those, the second all.
 
     They are cached in the source; a dataset shares its source between all questions.
     """
@@ -147,7 +147,7 @@ def _cached(source: Source, names: set[str], *, with_keys: bool) -> Rows:
         at_once = cached is not None or source.rows(TABLES) <= AT_ONCE
         everything = {*_KNOWN, *KEY} if at_once else names
         if cached is None and not names & set(COUNTRY):
-            # The parser of numbers takes long to load.
+            # The parser of phone numbers takes long to load.
             everything -= set(COUNTRY)
         cached = source.cache["legs",] = _legs_of_tables(source, everything, with_keys=with_keys or at_once)
     return cached
@@ -167,7 +167,7 @@ def _of_folder(source: Source, names: set[str], *, with_keys: bool) -> Rows:
         return _legs_of_tables(part, columns, with_keys=with_keys).native
 
     if not with_keys or columns & set(COUNTRY):
-        # Few columns fit into memory, and each number is looked at once, wherever it occurs.
+        # Few columns fit into memory, and each number is looked up once, wherever it occurs.
         cached = source.cached("legs", about, columns, lambda: build(source))
     else:
         cached = source.cached_by_parts("legs", about, columns, TABLES, build)
@@ -211,7 +211,7 @@ def _with_country_lookups(rows: Rows) -> Rows:
         columns={"text": "address", "country": "of_address", "source": "address_source"}
     )
     by_network = known[known["of"] == "network"].rename(columns={"text": "network", "country": "of_network"})
-    # Both before either is joined: a relation that is made lets DuckDB look again at all steps that lead to the rows.
+    # Both before either is joined: a new relation makes DuckDB plan all steps that lead to the rows again.
     of_address = Rows.of_pandas(rows.source, by_address.drop(columns="of"))
     of_network = Rows.of_pandas(rows.source, by_network[["network", "of_network"]])
     rows = rows.with_columns(nw.col(name).fill_null("") for name in COUNTRY_KEYS)

@@ -14,12 +14,12 @@ import pandas as pd
 from conv_analytics.analysis.engine.expressions import CaseWhen
 from conv_analytics.analysis.entities.regions import CALLING, SHARED, calling_code, network_country
 
-#: What privacy masking leaves of a number: calling code, x, hexadecimal digits.
+#: A masked number: calling code, x, hexadecimal digits.
 _MASKED = r"^\+?[0-9]{1,3}x[0-9a-f]{6,}$"
 _DIGITS = r"^\+?[0-9]{7,15}$"
 _HIDDEN = ("anonymous", "unknown", "restricted", "private", "unavailable", "withheld", "")
 
-#: The kinds there are.
+#: The kinds of addresses.
 KINDS = ("e164", "sip", "user", "websocket", "vbc", "anonymous", "masked", "other")
 
 
@@ -110,7 +110,7 @@ def kind_of(text: nw.Expr, end: nw.Expr) -> CaseWhen:
     return CaseWhen(branches, "other")
 
 
-# Many questions in a row are about the same numbers, and the parser of numbers is slow.
+# Consecutive questions are often about the same numbers, and the parser of numbers is slow.
 @lru_cache(maxsize=65_536)
 def country_of(number: str) -> tuple[str | None, str]:
     """The country of a number or masked token, and its source: ``number``, ``calling_code`` or ``none``."""
@@ -158,7 +158,7 @@ def countries(addresses: Iterable[str], networks: Iterable[str] = ()) -> pd.Data
 
 
 def phonenumbers_version() -> str | None:
-    """The version of the library that knows the countries of numbers; None where it is missing."""
+    """The version of the library that determines the countries of numbers; None where it is missing."""
     try:
         return metadata.version("phonenumbers")
     except metadata.PackageNotFoundError:

@@ -1,8 +1,8 @@
 """SIP codes and reason words as outcomes of a call, with the party that must act and the advice.
 
 SIP codes are those of RFC 3261 and its extensions (607: RFC 8197, 608: RFC 8688), Q.850 causes those of the table in
-RFC 3398, section 8.2.6.1: it maps 487 to no cause, and leaves 488 and 606 to the Warning header. What the words of the
-platform mean in SIP is inferred from their names.
+RFC 3398, section 8.2.6.1: it maps 487 to no cause, and leaves 488 and 606 to the Warning header. The SIP meaning of the
+platform's words is inferred from their names.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from conv_analytics.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What one SIP code means.
+    """The meaning of one SIP code.
 
     Attributes
     ----------
     sip_code
         The code.
     outcome, outcome_class
-        What became of the call, and whose doing that was.
+        The outcome of the call, and the class that says whose doing it was.
     q850
         The cause in ISDN networks, or None where RFC 3398 names none.
     owner
@@ -137,7 +137,7 @@ def _code(line: str) -> Code:
     return Code(int(code), outcome, CLASSES[outcome], int(cause) or None, owner, meaning, advice)
 
 
-#: Every SIP code that is known.
+#: Every known SIP code.
 CODES: Mapping[int, Code] = {code.sip_code: code for code in map(_code, _CODES.splitlines())}
 
 #: Reason word of a leg's state, status of a leg, and reason code of a hangup -> SIP code it stands for.
@@ -183,9 +183,9 @@ WORDS: Mapping[str, int] = {
     "LOCAL_CANCEL": 487,
     "REMOTE_CANCEL": 487,
 }
-#: What was refused by the platform itself, before anything was sent: the account, a ban, the call flow.
+#: Refusals by the platform itself, before anything was sent: the account, a ban, the call flow.
 NOT_SENT_WORDS = ("payment_required", "banned_call_ended", "flow_failed")
-#: Words of a last status, of its reason and of a hangup that say that no one answered.
+#: Words of a last status, of its reason and of a hangup that say that nobody answered.
 NOT_ANSWERED_WORDS = (
     "busy", "timeout", "cancelled", "rejected", "unanswered", "failed", "LOCAL_CANCEL", "REMOTE_CANCEL", "REMOTE_BUSY",
     "REMOTE_NO_ANSWER", "REMOTE_REJECTED", "REMOTE_NOT_FOUND", "RING_TIMER", "busy_here", "request_terminated",
@@ -193,7 +193,7 @@ NOT_ANSWERED_WORDS = (
 )  # fmt: skip
 #: Outcomes after which an answer might still have come, had the caller or the timer waited longer.
 GIVEN_UP = ("no_answer", "cancelled", "unknown")
-#: Words that say no more than that it failed.
+#: Words that only say that the call failed.
 FAILED_WORDS = ("failed", "flow_failed", "internal_error")
 
 
@@ -210,7 +210,7 @@ def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Co
     Raises
     ------
     ConfigError
-        If it is no SIP code, or a word that is not known.
+        If it is not a final SIP code or a known word.
 
     Examples
     --------
@@ -282,7 +282,7 @@ def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr
     """The outcome of a leg.
 
     An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the word of
-    `word_expr`. 408 is the phone's silence after it rang, and the network's before.
+    `word_expr`. 408 means that the phone did not answer if it rang, else that the network did not.
     """
     by_outcome: dict[str, list[int]] = {}
     for known in CODES.values():

@@ -16,10 +16,9 @@ _QUESTION = ("final conversations",)
 def final_conversations(tables: Mapping[str, Rows]) -> pd.DataFrame | None:
     """The legs that occur in several conversations, each with its ``final_conversation``; None without any.
 
-    The final conversation is the one with the last event of the leg: where it was transferred to. Between equals it is
-    the one that heard of it last, and then the last by its id. Events before a leg has a conversation, while it rings,
-    name none; they belong to the one that it comes to. ``conversations`` counts those that are named. Asked once per
-    source.
+    The final conversation is the one with the last event of the leg: where it was transferred to. Ties go to the one in
+    which the leg began last, then to the last id. Events before a leg has a conversation, while it rings, name none;
+    they belong to the one that it joins. ``conversations`` counts those that are named. Computed once per source.
 
     Parameters
     ----------
