@@ -1,4 +1,4 @@
-"""The counts of finders: legs for which a case is known, and the cases among them, per group."""
+"""Counts for finders: legs for which a case is known, and the cases among them, per group."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from conv_analytics.analysis.rates.scope import SCOPES, attempts
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
-#: Columns whose legs may be alike: those of one conversation, of one calling or called number, of one user.
+#: Columns whose legs may be correlated: those of one conversation, of one calling or called number, of one user.
 CLUSTERS = ("conversation_id", "from_address", "to_address", "user_id")
 
 
@@ -49,27 +49,28 @@ def case_rows(
 ) -> Rows:  # fmt: skip
     """Legs for which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1).
 
-    Legs that ring in parallel are one attempt, where attempts are asked and the columns tell: see `ringing_sets`.
+    Legs that ring in parallel are one attempt, if the case is about attempts and the columns show it: see
+    `ringing_sets`.
 
     Parameters
     ----------
     case
-        One of `CASES`, or a column of true and false in a frame of your own: true is a case, null is not known.
+        One of `CASES`, or a boolean column of the caller's frame: true is a case, null is unknown.
     timed
         Whether to keep ``started_at``.
     clusters
-        Whether to keep those of `CLUSTERS` that there are and that are no keys.
+        Whether to keep the existing columns of `CLUSTERS` that are not keys.
 
     Raises
     ------
     ConfigError
-        If there is no such case, and no frame whose column it could be.
+        If there is no such case, and no boolean column of this name.
     ColumnNotFound
         If a column that is needed is missing.
     """
     source = Source.of(data)
     own_columns = frozenset(source.columns()) if source.single else frozenset[str]()
-    # A column that every frame of legs has is no case of the caller's.
+    # A column that every frame of legs has is not a custom case.
     own = case in own_columns and not (case in LEG_COLUMNS and "leg_id" in own_columns)
     if not own and case not in CASES:
         known = ", ".join(CASES)
@@ -93,7 +94,7 @@ def case_rows(
         rows = attempts(source, scope=scope, unit="leg", needs=needs, by=by)
         rows = rows.join(judged_legs(source, profile, units)[0].select(*KEYS, *JUDGED), on=[*KEYS], how="inner")
     else:
-        # Legs of tables are made once, with every column that is needed.
+        # Legs of tables are computed once, with every column that is needed.
         columns |= {"direction"} if scope != "all" else set()
         rows = _in_scope(judged_legs(source, profile, units, columns)[0], scope)
     rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(counted.holds), _n=one_if(counted.known))

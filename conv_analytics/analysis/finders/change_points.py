@@ -24,7 +24,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.instants import from_micros
 from conv_analytics.proportions import Floats
 
-#: Of data in which nothing changed, the share that has a flag.
+#: Share of unchanged datasets that get a flag.
 FALSE_ALARMS = 0.05
 _FORMS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d"}
 
@@ -53,20 +53,20 @@ def change_points(
     data, scope, tz, profile, units
         As for `offenders`.
     by
-        Groups with a chart of their own; none when empty.
+        Keys of the groups; each has its own chart. One chart of all legs when empty.
     case
-        What is counted, as for `compare`.
+        The case to count, as for `compare`.
     per
         ``day`` or ``hour``, on the clock of `tz`.
     weeks
-        How many weeks are looked back.
+        Number of weeks in the baseline.
     min_n
-        Cases that a period needs to be flagged, and its baseline to be one.
+        Minimum number of legs for a period to be flagged, and for a baseline to be used.
     limit
-        Standard deviations to a flag; when absent, as many as keep to `false_alarms`.
+        Standard deviations for a flag; derived from `false_alarms` when absent.
     false_alarms
-        Of data in which nothing changed, the share that may have any flag, 0..1: with more periods and groups, each
-        of them needs more to be flagged.
+        Share of unchanged datasets that may get any flag, 0..1: with more periods and groups, each needs a larger
+        deviation.
     weight
         Weight of the newest period in the moving average, above 0 and up to 1.
 
@@ -77,7 +77,7 @@ def change_points(
         ``2026-11-23 10:00``); ``k``, ``n``, ``rate``, ``lo``, ``hi``; ``base_k``, ``base_n``, ``base_rate`` and
         ``baseline`` (``same_weekday``: the same weekday, per hour also the same hour, of the weeks before; where that
         has too few cases ``earlier``: all days of its kind, working days or weekends, of the same weeks; else
-        ``none``); ``overdispersion`` (variance by what chance alone would give, at least 1); ``limit_lo``,
+        ``none``); ``overdispersion`` (variance relative to chance alone, at least 1); ``limit_lo``,
         ``limit_hi``; ``z``, ``p`` (two-sided); ``ewma`` and ``ewma_limit`` in standard deviations; ``flag``: ``below``
         or ``above`` (outside of the limits), ``drift_down`` or ``drift_up`` (the average is), else empty.
 
@@ -89,7 +89,8 @@ def change_points(
     Student's t where few are known; or that of the differences between periods, and weeks, if that is larger.
     The drift is an EWMA (S. W. Roberts, Technometrics 1 (1959) 239) of z, of those that are compared with the same
     weekday; its limits allow for periods that follow each other (first-order autocorrelation of what is beyond chance).
-    What lasts becomes usual after `weeks`. Such charts: D. C. Montgomery, Introduction to Statistical Quality Control.
+    A lasting change becomes usual after `weeks`. Such charts: D. C. Montgomery, Introduction to Statistical Quality
+    Control.
 
     Examples
     --------

@@ -33,7 +33,7 @@ from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
-#: Outcomes of a value beyond its limit: surely, and by what may be chance.
+#: Outcomes of a value beyond its limit: certainly, or possibly by chance.
 BROKEN, MAYBE = "broken", "broken_may_be_chance"
 _COLUMNS = ("rule", "group", "metric", "k", "n", "value", "lo", "hi", "limit", "outcome", "sure")
 
@@ -58,7 +58,7 @@ def check(
     profile
         The rulebook of verdicts, for ``poor_ratio`` and its like.
     scope
-        Of rates of `kpi`: ``outbound``, ``inbound`` or ``all`` attempts. Verdicts are of all legs.
+        Attempts in the rates of `kpi`: ``outbound``, ``inbound`` or ``all``. Verdicts cover all legs.
     tz
         Time zone of the keys ``hour``, ``weekday``, ``day`` and ``week``.
     units
@@ -102,7 +102,7 @@ class _Legs:
         self._source = source = Source.of(data)
         opened = Source.of(data if source.single else legs(source))
         needed = ("conversation_id", "leg_id")
-        # Legs may have columns that their tables do not: what a caller added to group by.
+        # Legs may have columns that their tables do not: custom columns to group by.
         there, known = opened.columns(), {column.name for column in LEGS}
         own = [Column(name, str, "") for name in dict.fromkeys(by) if name in there and name not in known]
         self.frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
@@ -155,7 +155,7 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
         cases, known = case.flags(part)
         k, n = int(cases.sum()), int(known.sum())
         if metric in COUNTS:
-            # Of no legs at all nobody knows how many are poor.
+            # Without any legs, the share of poor ones is unknown.
             value = float(k) if n else math.nan
             return k, n, value, value, value
         lo, hi = wilson(k, n)

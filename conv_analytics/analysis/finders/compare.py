@@ -38,7 +38,7 @@ class Comparison:
         (0 is not between them); of the total also ``k0``, ``n0``, ``k1``, ``n1``, ``rate0``, ``rate1``.
     groups
         A row per group, largest contribution first: the keys; ``k0``, ``n0``, ``k1``, ``n1``, ``rate0``, ``rate1``;
-        ``share0``, ``share1`` of all calls; ``mix``, ``rate``, what it contributes to each part; ``change`` of its own
+        ``share0``, ``share1`` of all calls; ``mix``, ``rate``, its contribution to each part; ``change`` of its own
         rate with ``lo``, ``hi`` (Newcombe), ``p``, ``q``, ``enough`` and ``changed``.
     why
         ``mix``, ``rate`` or ``both``, the parts that are clear, else ``none``. A mix can be clear while the total is
@@ -80,7 +80,7 @@ def compare(
     by, scope, tz, profile, units
         As for `offenders`.
     case
-        What is counted: a case that `offenders` knows (``answered``, ``poor``, ...), or a column of true and false.
+        The case to count: one of `offenders` (``answered``, ``poor``, ...), or a boolean column.
     min_n
         Groups smaller than this in either period are not tested.
     confidence
@@ -89,7 +89,7 @@ def compare(
     Returns
     -------
     Comparison
-        Frames of the kind that was given.
+        Frames of the caller's kind.
 
     Notes
     -----
@@ -144,7 +144,7 @@ def decomposed(
     rate0, rate1 = _ratio(k0, n0), _ratio(k1, n1)
     whole = np.array([k0.sum(), n0.sum(), k1.sum(), n1.sum()])
     overall = float((_ratio(whole[0], whole[1]) + _ratio(whole[2], whole[3])) / 2)
-    # Where a period lacks a group, its rate of the other period says nothing of a change; where both do, nothing does.
+    # If one period lacks a group, its rate in the other shows no change; if both lack it, there is no rate at all.
     lacking = np.where(n0 + n1 > 0, np.where(n0 > 0, rate0, rate1), overall)
     known0, known1 = (np.where(np.isnan(rate), lacking, rate) for rate in (rate0, rate1))
     centred = (known0 + known1) / 2 - overall
@@ -204,7 +204,7 @@ def _two_sided(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(_ratio(k1, n1) - _ratio(k0, n0)) / np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
     normal = NormalDist()
-    # No variation at all is no change.
+    # Without any variation there is no change.
     result: Floats = np.array([2 * normal.cdf(-value) if np.isfinite(value) else 1.0 for value in z])
     return result
 

@@ -1,7 +1,7 @@
 """A control chart that learns the usual level from earlier periods: limits for each period, and for drifts.
 
-Each period has a normal score: how far it is from what is usual there, if only chance made it. Where the scores of the
-periods before vary more than chance makes them, or follow each other, the limits are that much wider.
+Each period has a normal score: how far it is from its usual level in units of chance. Where the scores of earlier
+periods vary more than by chance, or are autocorrelated, the limits are that much wider.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from conv_analytics.proportions import Floats
 
 Places = npt.NDArray[np.int64]
 
-#: Weight of the newest period in the drift, and how many weeks are looked back for what is usual.
+#: Weight of the newest period in the drift, and number of weeks in the baseline.
 LAMBDA, WEEKS = 0.2, 4
 #: Number of periods of each kind in a day.
 PER_DAY = {"hour": 24, "day": 1}
@@ -24,7 +24,7 @@ PER_DAY = {"hour": 24, "day": 1}
 _THURSDAY, _SATURDAY, _WEEK = 3, 5, 7
 #: Assumed correlation of successive periods while few scores are known, if they vary more than by chance.
 _FEW, _FOLLOWING, _MOST_FOLLOWING = 10, 0.6, 0.9
-#: Days before a period that do not tell how much it varies, and scores that are enough to tell.
+#: Days before a period that are excluded from its variance, and the number of scores that suffice for one.
 _GUARD, _ENOUGH, _FEWEST = 14, 6, 3.0
 #: Standard errors above 1 from which a variance is believed; median of the size of a standard normal number.
 _DOUBT, _DOUBT_MEDIAN, _MEDIAN = 0.5, 2.5, 0.6745
@@ -33,13 +33,13 @@ _NORMAL = NormalDist()
 
 @dataclass(frozen=True)
 class Options:
-    """How a chart is made."""
+    """Parameters of a chart."""
 
     per: str
     weeks: int
     min_n: int
     weight: float
-    #: Standard deviations to a flag.
+    #: Standard deviations for a flag.
     limit: float
 
 
@@ -94,14 +94,14 @@ def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Opti
     day
         The day of each.
     weekly
-        Which of them are compared with the same weekday: others share what they are compared with.
+        Which of them are compared with the same weekday: others share their baselines.
     """
     count = len(z)
     ewma, bound = np.full(count, np.nan), np.full(count, np.nan)
     variance, following = _variances(z, day, options)
     value = 0.0
     for drifting, row in enumerate(np.flatnonzero(weekly & ~np.isnan(z)), start=1):
-        # One period far out is flagged as such: it is no drift of those that follow.
+        # A single outlier is flagged as such: it does not make the following periods a drift.
         most = options.limit * variance[row] ** 0.5
         value = options.weight * float(np.clip(z[row], -most, most)) + (1 - options.weight) * value
         decay = 1 - (1 - options.weight) ** (2 * drifting)
@@ -114,8 +114,8 @@ def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Opti
 def _variances(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
     """The variance of each score, and of the moving average relative to chance.
 
-    From the scores of other times: not of the days before and the weeks after, which a change that is found there
-    would make vary. Where those are few, from all before; else from all others.
+    From the scores of other times, without the days before and the weeks after, in which the change itself would add
+    variance. If those are few, from all before; else from all others.
     """
     variance, following = np.ones(len(z)), np.ones(len(z))
     rows = np.flatnonzero(~np.isnan(z))
@@ -149,7 +149,7 @@ def _variances(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats
     common = max(step, week)
     follows = min(1 - step / common, _MOST_FOLLOWING) if common else 0.0
     alike = np.where(common > excess, np.maximum(alike, follows), alike)
-    # Periods that follow each other tell less than as many others of how much they vary.
+    # Successive periods say less about the variance than as many independent ones.
     telling = np.clip(alike * excess / np.maximum(square, 1.0), 0.0, 1.0) ** 2
     student = _student_allowance(options.limit, np.maximum(seen * (1 - telling) / (1 + telling), _FEWEST))
     excess = np.maximum(excess * student, common)

@@ -1,4 +1,4 @@
-"""Design effects per group: how similar the legs of one conversation, number or user are, which inflates chance."""
+"""Design effects per group: how similar the legs of one conversation, number or user are, which adds variance."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from conv_analytics.analysis.maths.clusters import ClusterSums, design_effects, 
 from conv_analytics.analysis.maths.tails import hypergeometric_tail
 from conv_analytics.proportions import Floats
 
-#: Fewer clusters beyond one per group tell nothing of how much they differ.
+#: Minimum number of clusters beyond one per group to estimate how much they differ.
 _LEAST = 10
-#: A group of fewer clusters is not asked what it is without its worst: little would be left.
+#: A group of fewer clusters is not tested without its worst one: little would be left.
 _LEAST_OWN = 5
-#: Groups by one of these are a person, or a number.
+#: Groups by one of these columns are a person, or a number.
 _IDENTITIES = frozenset({"user_id", "member_id", "from_address", "to_address", "remote_address"})
 _SUMS = ("clusters", "k", "n", "kk", "kn", "nn", "nnn")
 
@@ -38,20 +38,20 @@ def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> 
     Parameters
     ----------
     counts
-        The keys, ``k`` and ``n`` of `case_rows`; only groups whose keys are all known are a rest.
+        The keys, ``k`` and ``n`` of `case_rows`; only groups whose keys are all known form the rest.
     rows
-        The legs, with those of `CLUSTERS` that there are.
+        The legs, with the existing columns of `CLUSTERS`.
     by
         The keys.
 
     Returns
     -------
     pandas.DataFrame
-        With ``clusters``, the column whose values make chance largest (null if none does), ``deff``, its design effect,
-        and ``least_p``: the p of the group without its worst cluster, below which its own is not put: what a single
-        number does is no fault of its network.
+        With ``clusters``, the column with the largest design effect (null if none has one), ``deff``, that effect, and
+        ``least_p``: the p of the group without its worst cluster, a lower bound for its own p: what a single number
+        does is not the fault of its network.
     """
-    # Who is asked about is a cluster: the numbers of a user are the user's own, and no reason to doubt.
+    # The group itself is the cluster: the numbers of a user are the user's own, and no reason for doubt.
     about = CLUSTERS[:1] if _IDENTITIES.intersection(by) else CLUSTERS
     names = [name for name in about if name in rows.columns and name not in by]
     known = counts[list(by)].notna().all(axis=1).to_numpy()
@@ -68,7 +68,7 @@ def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> 
 def _clusters(
     counts: pd.DataFrame, rows: Rows, by: Sequence[str], name: str, has_keys: np.ndarray
 ) -> tuple[ClusterSums, _Worst]:
-    """The sums over the clusters of each group with all keys; a leg of unknown cluster is a cluster of its own."""
+    """The sums over the clusters of each group with all keys; a leg of unknown cluster is its own cluster."""
     together = [nw.col("_k").sum(), nw.col("_n").sum()]
     clustered = rows.filter(~nw.col(name).is_null()).group([*by, name], *together).materialized()
     k, n = (nw.col(column).cast(nw.Float64()) for column in ("_k", "_n"))
@@ -76,7 +76,7 @@ def _clusters(
     products = clustered.select(*by, *(value.alias(f"_{column}") for column, value in values.items()))
     sums = products.grouped(by, [nw.col(f"_{column}").sum() for column in _SUMS])
     usual = counts.loc[has_keys, "k"].sum() / max(counts.loc[has_keys, "n"].sum(), 1)
-    # One case too many is a leg by itself.
+    # An excess of up to one case is a single leg.
     spared = clustered.with_columns(_spared=n * usual - k).filter(nw.col("_spared") < -1)
     worst = spared.unique(list(by), keep="first", order_by=["_spared", "_n", "_k"])
     first = worst.grouped(by, [nw.col("_k").max().alias("_worst_k"), nw.col("_n").max().alias("_worst_n")])
@@ -100,7 +100,7 @@ def _without_worst(sums: ClusterSums, worst: _Worst) -> Floats:
         sums, clusters=sums.clusters - tested, k=sums.k - k, n=sums.n - n, kk=sums.kk - k * k, kn=sums.kn - k * n,
         nn=sums.nn - n * n, nnn=sums.nnn - n**3,
     )  # fmt: skip
-    # Each group is compared with all of the others, as they are.
+    # Each group is compared with all others, which stay complete.
     deff = design_effects(rest, intraclass_correlation(rest))
     p = hypergeometric_tail(rest.k, rest.n, sums.k.sum() - k, sums.n.sum() - n, deff=deff)
     return np.where(tested, p, 0.0)

@@ -19,14 +19,14 @@ _COLUMNS = (
 def with_listed_legs(seen: pd.DataFrame, source: Source) -> pd.DataFrame:
     """The legs of a folder, and those only in the call list that `coverage` stored; each has its source.
 
-    Of a leg whose end the folder lacks, what it cost and how long it was are the call list's.
+    If the folder lacks the end of a leg, its price and duration come from the call list.
 
     Parameters
     ----------
     seen
         Legs, each with its ``leg_key``.
     source
-        The data that they are from.
+        The source of these legs.
     """
     seen = seen.assign(seen_in="folder")
     if source.single or _TABLE not in source.tables:
@@ -60,7 +60,7 @@ def _legs(calls: pd.DataFrame) -> pd.DataFrame:
         "direction": calls["direction"],
         "network_code": calls["network"],
         "started_at": calls["started_at"],
-        # Bills begin with the answer, and the list tells when the leg was made.
+        # Bills begin with the answer, the list with the creation of the leg.
         "answered_at": calls["ended_at"] - pd.to_timedelta(duration, unit="s"),
         "answered": (duration.gt(0) | price.gt(0)).fillna(value=False),
         "open": calls["ended_at"].isna() & price.isna(),

@@ -21,9 +21,9 @@ from conv_analytics.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
 
-#: Of those called offenders, one in ten may be chance.
+#: Default false discovery rate: one offender in ten may be chance.
 FDR = 0.1
-#: Fewer cases too many than this are nothing to act on.
+#: A smaller excess is not worth acting on.
 MIN_EXCESS = 3.0
 
 
@@ -46,15 +46,15 @@ def offenders(
     Parameters
     ----------
     data
-        As for `kpi`; or any frame with the keys and a column of true and false, such as ``mos_audit(data).legs``.
+        As for `kpi`; or any frame with the keys and a boolean column, such as ``mos_audit(data).legs``.
     by
-        What to group by: columns of legs (``network_code``, ``country``, ``user_id``, ``to_address``, ...), and
+        Keys to group by: columns of legs (``network_code``, ``country``, ``user_id``, ``to_address``, ...), and
         ``hour``, ``weekday``, ``day``, ``week`` of the start in `tz`.
     case
         ``poor`` (verdict of measured legs), ``silent`` (no audio one way or both), ``failed`` (outbound legs that the
-        network, the signalling or the platform failed; a redirection, 3xx, is no failure), ``unanswered``,
-        ``answered``, ``pdd`` (post-dial delay above that of nine in ten of all), ``short`` (up to 6 s); or
-        a column of the frame, of which null counts neither as bad nor as good.
+        network, the signalling or the platform failed; a redirection, 3xx, is not a failure), ``unanswered``,
+        ``answered``, ``pdd`` (post-dial delay above that of nine in ten of all), ``short`` (up to 6 s); or a column of
+        the frame, in which null counts neither as bad nor as good.
     scope
         ``outbound``, ``inbound`` or ``all``; that of `case` when absent.
     profile
@@ -62,23 +62,22 @@ def offenders(
     units
         What `detect_units` found; detected when absent.
     min_n
-        Smaller groups are shown, but not tested: they are no offenders.
+        Smaller groups are shown, but not tested: they are never offenders.
     fdr
-        Share of false ones among the offenders that is put up with, 0..1.
+        Accepted share of false positives among the offenders, 0..1.
     min_excess
-        Cases too many that it takes to be an offender.
+        Minimum excess of an offender. [cases]
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
         Per group, offenders first, then by excess: the keys; ``k`` bad of ``n``, ``rate``, ``lo``, ``hi`` (Wilson,
-        95 %); ``rest_rate`` of all other groups; ``excess`` = k - n x rest_rate, the bad calls that there would not be
-        if this group were like the rest; ``shrunk``, the rate drawn towards the mean of all as far as so few cases
-        tell; ``clusters``, the column whose values repeat so that calls are alike (``conversation_id``,
-        ``from_address``, ``to_address`` or ``user_id``; null if none is), and ``deff``, by how much that multiplies
-        the variance, at least 1; ``p``, ``q`` (adjusted) of the test, null if not tested; ``enough``; ``offender``.
-        A group with a key that is not known is shown last and compared with nothing: it is no offender, and in no
-        other group's rest.
+        95 %); ``rest_rate`` of all other groups; ``excess`` = k - n x rest_rate, the bad calls that would be missing if
+        this group were like the rest; ``shrunk``, the rate shrunk towards the overall mean, the more the fewer its
+        cases; ``clusters``, the column whose repeated values make calls correlated (``conversation_id``,
+        ``from_address``, ``to_address`` or ``user_id``; null if none is), and ``deff``, by how much that multiplies the
+        variance, at least 1; ``p``, ``q`` (adjusted) of the test, null if not tested; ``enough``; ``offender``. A group
+        with an unknown key is shown last and not compared: it is neither an offender nor part of another group's rest.
 
     Notes
     -----
@@ -86,12 +85,11 @@ def offenders(
     group), with its variance multiplied by the design effect. That is estimated from the correlation of calls within
     clusters, each group's own rate taken out: see `conv_analytics.analysis.maths.clusters`; the clustering with the
     largest effect counts, if it has ten clusters more than groups; groups that are users or numbers are clusters
-    themselves, and only conversations count then. A group is tested without its worst cluster, too,
-    and the larger p counts: what one number does is no fault of its network. False discoveries: Benjamini and Hochberg.
-    Shrinkage: a beta prior whose mean is the rate of all and whose weight is the moment estimate of the variance
-    between groups (C. Morris, JASA 78 (1983) 47). Of ``answered``, ``unanswered`` and ``failed``, legs of one
-    conversation and group that ring in parallel count as one attempt: answered if one of them was, unanswered or failed
-    if all were.
+    themselves, and only conversations count then. A group is also tested without its worst cluster, and the larger p
+    counts: what one number does is not the fault of its network. False discoveries: Benjamini and Hochberg. Shrinkage:
+    a beta prior whose mean is the rate of all and whose weight is the moment estimate of the variance between groups
+    (C. Morris, JASA 78 (1983) 47). For ``answered``, ``unanswered`` and ``failed``, legs of one conversation and group
+    that ring in parallel count as one attempt: answered if one of them was, unanswered or failed if all were.
 
     Examples
     --------

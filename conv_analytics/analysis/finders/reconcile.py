@@ -30,19 +30,19 @@ DURATION_S = 1.0
 #: Bills may have six decimals, where events have eight: the last digit of six may differ.
 PRICE = 1e-6
 
-#: What a row can be, worst first.
+#: Outcomes of a row, worst first.
 OUTCOMES = ("unreadable", "billed_not_seen", "seen_not_billed", "conflict", "differs", "not_in_folder", "not_compared",
             "same")  # fmt: skip
-#: The product that bills a leg, by how the leg is connected; a phone leg that failed is in a product of its own.
+#: The product that bills a leg, by how the leg is connected; a failed phone leg has a separate product.
 _BILLED_AS = {"phone": "VOICE-CALL", "sip": "VOICE-CALL", "vbc": "VOICE-CALL", "websocket": "WEBSOCKET-CALL"}
 _IN_APP = "IN-APP-VOICE"
 _LEG_COLUMNS = (
     "channel_type", "direction", "network_code", "started_at", "answered_at", "answered", "open", "billed_s", "price",
     "currency",
 )  # fmt: skip
-#: Columns that a frame of legs must have; without the others less is compared.
+#: Required columns of a frame of legs; without the others less is compared.
 _NEEDED = ("conversation_id", "leg_id", "started_at", "answered", "billed_s", "price")
-#: Columns of few words.
+#: Columns with few distinct values.
 _WORDS = ("channel_type", "direction", "network_code", "network_name", "country", "currency", "product", "problem",
           "seen_in")  # fmt: skip
 _COLUMNS = (
@@ -116,10 +116,10 @@ def reconcile(
     data
         A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives.
     reports
-        The files, or what `read_reports` made of them. Nothing is asked of the Reports API: its records cost money.
+        The files, or the result of `read_reports`. The Reports API itself is never called: its records cost money.
     since, until
-        The period to compare, by the start of a leg; by default the days (UTC) from the first to the last on which
-        both sides have something. Give `until` where the export ended in the middle of a day.
+        The period to compare, by the start of a leg; by default the days (UTC) from the first to the last on which both
+        sides have data. Pass `until` if the export ended in the middle of a day.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def reconcile(
     Raises
     ------
     ConfigError
-        If a file cannot be read, or `reports` is no frame of `read_reports`.
+        If a file cannot be read, or `reports` is not a frame of `read_reports`.
 
     Notes
     -----
@@ -140,9 +140,9 @@ def reconcile(
     that the reports hold); ``not_compared`` (before or after the period, or not billed by the products in the reports);
     ``unreadable`` (a record whose id, start or price cannot be read). Bills of calls name no application:
     ``billed_not_seen`` also holds the calls of the account's other applications, and, where `coverage` never ran, those
-    of transient conversations that nobody recorded. An account has one currency: where events name just one, it is that
-    of every leg. Several bills of one leg and direction are added up. Prices of bills are totals (``total_price``; the
-    field called price is per minute).
+    of transient conversations that nobody recorded. An account has one currency: where events name just one, every leg
+    has it. Several bills of one leg and direction are summed. Prices of bills are totals (``total_price``; the field
+    called price is per minute).
 
     Examples
     --------
@@ -188,13 +188,13 @@ def _compared_legs(source: Source) -> pd.DataFrame:
     frame = _with_words(frame.assign(leg_key=leg_keys(frame["leg_id"])))
     if frame["leg_key"].is_unique:
         return frame
-    # A leg that was moved may be in two conversations; it is billed once.
+    # A transferred leg may be in two conversations; it is billed once.
     frame = frame.sort_values("duration_s", kind="stable", na_position="first")
     return frame.drop_duplicates("leg_key", keep="last")
 
 
 def _in_one_currency(legs: pd.DataFrame) -> pd.DataFrame:
-    """The legs with the account's currency, where events state it: those of phone legs do not."""
+    """The legs with the account's currency, where events state it: events of phone legs do not."""
     named = legs["currency"].cat.categories
     if len(named) != 1:
         return legs
@@ -228,7 +228,7 @@ def _bills(reports: pd.DataFrame) -> pd.DataFrame:
 def _added_up(bills: pd.DataFrame) -> pd.DataFrame:
     """One row per leg and direction: sums over several bills, and the earliest start."""
     bills = bills.assign(records=1)
-    # Rows that cannot be read stand for themselves.
+    # Unreadable rows stay separate.
     key = bills["leg_key"].fillna(pd.Series(bills.index.astype(str), index=bills.index).radd("row "))
     bills = bills.assign(leg_key=key, _direction=bills["direction"].cat.codes)
     keys = ["leg_key", "_direction"]
@@ -251,7 +251,7 @@ def _paired(seen: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
     ].rename(columns={name: f"billed_{name}" for name in (
         "direction", "started_at", "duration_s", "price", "currency", "network_code", "network_name",
     )})  # fmt: skip
-    # Two bills of one id in different directions are two calls: the leg goes with that of its own direction.
+    # Two bills of one id in different directions are two calls: the leg is matched with the bill of its direction.
     if billed["leg_key"].duplicated().any():
         own = billed[["leg_key", "billed_direction"]].merge(seen[["leg_key", "direction"]], on="leg_key", how="left")
         fits = ~_unequal(own["billed_direction"], own["direction"]).to_numpy(bool)
@@ -349,7 +349,7 @@ def _inside(rows: pd.DataFrame, at: pd.Series[Any], since: datetime | None, unti
         inside &= ~at.lt(pd.Timestamp(first))
     if last is not None:
         inside &= ~at.ge(pd.Timestamp(last))
-    # A pair is compared wherever it lies, unless a period was asked for.
+    # A pair is always compared, unless a period was requested.
     return inside if since or until else inside | rows["_side"].eq("both")
 
 

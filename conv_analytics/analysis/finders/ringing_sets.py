@@ -18,14 +18,14 @@ def one_per_ringing_set(rows: Rows, by: Sequence[str], *, any_of: bool) -> Rows:
     """One row per set of legs that ring in parallel in one conversation and belong to one group.
 
     A leg rings from its start until its answer, or its end. The agents of a group that are called at once are one
-    attempt, however many of them there are: who did not answer since another was faster failed nobody.
+    attempt, however many of them there are: an agent who did not answer because another was faster failed nobody.
 
     Parameters
     ----------
     rows
         Legs of one direction with the columns of `NEEDED`, the keys, ``_k`` and ``_n``.
     by
-        The keys: a set is of one group, so each user or network keeps its own.
+        The keys: a set belongs to one group, so each user or network keeps its own.
     any_of
         Whether one leg that is a case makes the attempt one (an answer); else all of them have to be (a failure).
     """
@@ -37,7 +37,7 @@ def one_per_ringing_set(rows: Rows, by: Sequence[str], *, any_of: bool) -> Rows:
     alone = nw.col(_CONVERSATION).is_null() | nw.col("started_at_us").is_null()
     single, several = rows.filter(alone), rows.filter(~alone).with_columns(_until=until)
     order = ["started_at_us", "_until"]
-    # Microseconds fit into a double, and pandas moves those about with nulls among them.
+    # Microseconds fit into a double, which pandas can shift with nulls.
     several = several.with_columns(nw.col("started_at_us", "_until").cast(nw.Float64()))
     several = several.with_columns(_reach=nw.col("_until").cum_max().over(*keys, order_by=order))
     several = several.with_columns(_before=nw.col("_reach").shift(1).over(*keys, order_by=order))

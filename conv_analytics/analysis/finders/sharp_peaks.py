@@ -1,7 +1,8 @@
 """Sharp peaks in call durations: more calls in two seconds than a smooth curve through the neighbours allows.
 
-Lengths come as counts per tenth of a second. What is expected in a window is the value there of a parabola through the
-blocks of calls on both sides, so that the round top of what people do (talk for half a minute, more or less) is none.
+Lengths come as counts per tenth of a second. The number expected in a window is the value of a parabola through the
+blocks of calls on both sides, so that the round top of human behaviour (talk for half a minute, more or less) is not a
+peak.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _CLOSER_LOOK = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of one group: starts [bins], calls inside and beside them, expected calls and their uncertainty."""
+    """Windows of one group: starts [bins], calls inside and around them, expected calls and their uncertainty."""
 
     start: Places
     k: Floats
@@ -58,7 +59,7 @@ def windows_at(histogram: Floats, start: Places, width: int) -> Windows:
         block = times * width
         near = between(start - block, start) + between(end, end + block)
         far = between(start - 2 * block, start - block) + between(end + block, end + 2 * block)
-        # What a parabola adds to the mean of the nearest blocks, by that of the next ones.
+        # Correction of the nearest blocks' mean by a parabola through the next ones.
         bend = (times + 1) ** 2 / ((3 * times + 1) ** 2 - (times + 1) ** 2)
         mean, next_mean = (near + 1) / (2 * times), (far + 1) / (2 * times)
         expected = np.maximum(mean + bend * (mean - next_mean), mean)
@@ -80,7 +81,7 @@ def sharp(histogram: Floats, windows: Windows, width: int) -> npt.NDArray[np.boo
         last = np.clip(windows.start + step + min(PER_SECOND, width), 0, len(histogram))
         best = np.maximum(best, below[last] - below[first])
     excess = best - windows.expected * min(PER_SECOND / width, 1.0)
-    # Less where calls are so few that chance moves them.
+    # Lower for few calls, which chance moves.
     enough = _WITHIN_A_SECOND * whole - _SLACK * np.sqrt(windows.k)
     return (windows.k >= _TIMES_EXPECTED * windows.expected) & (excess >= enough)
 
@@ -99,7 +100,7 @@ def peaks_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows
     for place in np.argsort(p, kind="stable"):
         if all(abs(start[rows[place]] - start[rows[other]]) >= 2 * width for other in kept):
             kept.append(int(place))
-    # Windows that share most of their calls are not as many tests.
+    # Windows that share most of their calls do not count as separate tests.
     tests = 2 * (len(start) // max(width, 1)) + 1
     return _subset(windows, rows[kept]), p[kept], tests
 

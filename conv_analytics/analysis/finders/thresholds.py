@@ -14,17 +14,17 @@ from conv_analytics.errors import ConfigError
 
 EXAMPLE = "poor > 3% by network_code min_n 30"
 
-#: Shares of legs, and the case that each counts. Attempts have the rates of `kpi`.
+#: Shares of legs, and the case that each counts. For attempts there are the rates of `kpi`.
 SHARES: Mapping[str, Case] = {f"{name}_ratio": case for name, case in CASES.items() if case.scope == "all"}
 COUNTS: Mapping[str, Case] = {f"{case.name}_count": case for case in SHARES.values()}
-#: Numbers of legs with a word of their own, and their column. The first three are those of measured legs.
+#: Measures of legs with a short name, and their column. The first three are of measured legs.
 NUMBERS: Mapping[str, str] = {
     "mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s",
 }  # fmt: skip
 MEASURED = ("mos", "loss", "jitter")
-#: Columns that are read in a unit.
+#: Columns that depend on a detected unit.
 _OF_AUDIO = ("loss_pct", "jitter_sd_min_ms", "jitter_sd_max_ms", "mos_reported", "mos_emodel", "mos_emodel_low")
-#: Other words for the same.
+#: Synonyms.
 SAME: Mapping[str, str] = {
     "answered": "asr", "effective": "ner", "dropped": "drop_failure",
     **{case.name: name for name, case in SHARES.items()},
@@ -50,16 +50,16 @@ class Threshold:
     Attributes
     ----------
     metric
-        A rate of `kpi`, ``poor_ratio`` and its like (of `quality`), ``poor_count``, or ``p95(column)``,
+        A rate of `kpi`, ``poor_ratio`` and the like (of `quality`), ``poor_count``, or ``p95(column)``,
         ``median(column)``, ``min(column)``, ``max(column)`` of a number of legs.
     op, limit
         The rule is broken where ``value op limit`` holds. Shares are compared as 0..1, however they were written.
     by
         Columns to group by; none for all together.
     min_n
-        Fewer cases are too few to say anything.
+        Minimum number of cases to judge the rule.
     text
-        As it was written; two rules that say the same are equal.
+        The text as written; rules with the same meaning are equal.
     """
 
     metric: str
@@ -86,7 +86,7 @@ class Threshold:
         Raises
         ------
         ConfigError
-            If it is none, of a metric that is not known, or its limit is none for that metric.
+            If it is not a rule, its metric is unknown, or its limit does not fit the metric.
         """
         match = _RULE.fullmatch(text)
         if match is None:
@@ -121,7 +121,7 @@ class Threshold:
         return case is not None and case.of_verdicts
 
     def is_broken_by(self, value: float) -> bool:
-        """Whether a value breaks it."""
+        """Whether a value breaks the rule."""
         return _COMPARE[self.op](value, self.limit)
 
     def __str__(self) -> str:
@@ -138,7 +138,7 @@ def named(word: str) -> str:
     Raises
     ------
     ConfigError
-        If there is no such metric; the message lists those that there are.
+        If there is no such metric; the message lists the known ones.
     """
     plain = re.sub(r"\s", "", word.lower())
     metric = SAME.get(plain, plain)
@@ -180,7 +180,7 @@ def _limit(text: str, word: str, metric: str, op: str, number: str, *, percent: 
         if percent:
             raise ConfigError(f"{text!r}: {word} is not a share; leave % out.")
         return value
-    # A share of 3 can never be: who writes it means 3 %, and would wait for an alarm that never comes.
+    # A share is never 3: whoever writes that means 3 %, and would wait for an alarm that never comes.
     if not percent and value >= 1:
         raise ConfigError(f"{text!r}: {word} is a share; write it like {word} {op} {number}%.")
     if percent and value > 100:  # noqa: PLR2004 - per cent

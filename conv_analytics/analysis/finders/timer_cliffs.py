@@ -31,7 +31,7 @@ from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 from conv_analytics.proportions import Floats
 
-#: Timers that are known to end calls, and what is likely behind each. [s]
+#: Timers that are known to end calls, and the likely cause of each. [s]
 TIMERS: Mapping[float, str] = {
     20: "media gateways: no RTP for 20 s",
     30: "NAT: a UDP binding that is kept for 30 s; media gateways: no RTP for 30 s",
@@ -47,13 +47,13 @@ TIMERS: Mapping[float, str] = {
     1800: "SIP session timer: no refresh within 30 minutes (RFC 4028, 4)",
     3600: "a limit of one hour",
 }
-#: Less than `offenders` puts up with: every group is asked for every timer, and densities are not quite even.
+#: Stricter than `offenders`: every group is tested for every timer, and densities are not quite smooth.
 CLIFF_FDR = 0.05
 _COLUMNS = (
     "timer_s", "k", "n", "rate", "lo", "hi", "around", "shared", "expected", "excess", "p", "q", "enough", "cliff",
     "likely",
 )  # fmt: skip
-#: Longer calls are counted, but not looked at. [s]
+#: Longer calls are counted, but not searched. [s]
 LONGEST_S = 4 * 3600.0
 _ELSEWHERE = "no known timer: a limit, a timer or a recording on the way of these calls only"
 
@@ -79,14 +79,14 @@ def timer_cliffs(
     Parameters
     ----------
     data, by, scope, unit, tz
-        As for `kpi`; ``by=()`` asks all calls together.
+        As for `kpi`; ``by=()`` tests all calls together.
     timers_s
         Known timers. [s]
     before_s, after_s
-        A call ends at a timer from so long before it (included) until so long after it (not included), in steps of
-        0.1 s: the end is noted when the last message has gone round. [s]
+        Window around a timer in which a call counts as ended by it: from `before_s` before (included) until `after_s`
+        after (not included), in steps of 0.1 s, as an end is recorded after the last message's round trip. [s]
     anywhere
-        Whether to look for cliffs at other durations, too: of groups whose calls end there more often than others'.
+        Whether to search for cliffs at other durations, too: in groups whose calls end there more often than others'.
     min_n, fdr, min_excess
         As for `offenders`; `min_n` is of answered calls with a known length, and `fdr` is 0.05.
 
@@ -94,24 +94,25 @@ def timer_cliffs(
     -------
     pandas.DataFrame or the caller's kind
         Per group and timer with a call there, and per cliff elsewhere, cliffs first, then by excess: the keys;
-        ``timer_s``, of others when the first of its calls end, to half a second; ``k`` calls that end there of ``n``,
-        ``rate``, ``lo``, ``hi``; ``around``, how many end in the time around it; ``shared``, how many of the k are legs
-        of calls that a clearer cliff at this timer has already; ``expected``, how many would end at the timer if
-        lengths were spread smoothly; ``excess``, of those that are not shared; ``p``, ``q``; ``enough``; ``cliff``;
-        ``likely``, what such timers are known for. Of timers whose times overlap, the one with the smallest p stays.
+        ``timer_s``, for other cliffs the time at which the first of their calls end, to half a second; ``k`` calls that
+        end there of ``n``, ``rate``, ``lo``, ``hi``; ``around``, how many end in the time around it; ``shared``, how
+        many of the k are legs of calls that a clearer cliff at this timer already has; ``expected``, how many would end
+        at the timer if lengths were smoothly distributed; ``excess``, of the calls that are not shared; ``p``, ``q``;
+        ``enough``; ``cliff``; ``likely``, the usual cause of such a timer. Of timers whose times overlap, the one with
+        the smallest p stays.
 
     Notes
     -----
     Expected is the value of a parabola through blocks of calls on both sides, as long as the window or up to eight
     times as long where there are few. p is the tail of k at that number, which is an estimate itself (negative
-    binomial). A cliff is sharp as well: nearly all of its excess lies within one second. So a peak that people make,
-    such as talk of half a minute, more or less, is no cliff. Away from the known timers p is also that of Fisher's
-    test against the other groups: what ends everybody's calls, such as a recording, is no network's fault. Known
-    timers and others are two families of tests, with half of `fdr` each.
+    binomial). A cliff is sharp as well: nearly all of its excess lies within one second. So a peak of human behaviour,
+    such as talk of half a minute, more or less, is not a cliff. Away from the known timers p also includes Fisher's
+    test against the other groups: something that ends everybody's calls, such as a recording, is not a network's fault.
+    Known timers and others are two families of tests, with half of `fdr` each.
 
     A timer that cuts a call ends all its legs, so the network of the other leg has a peak, too: where several groups
     have a cliff at one timer, the clearest keeps its calls, and the others are tested again without them. Something
-    that lasts as long as a timer (a recording of exactly 30 s) looks like one: `likely` is a lead, no proof.
+    that lasts as long as a timer (a recording of exactly 30 s) looks like one: `likely` is a lead, not proof.
 
     Examples
     --------
@@ -149,7 +150,7 @@ def timer_cliffs(
     if anywhere:
         tested = pd.concat([tested, _beside_timers(histograms, tested, window, min_n, min_excess)], ignore_index=True)
     cliffs = _judged(_most_prominent(tested, window[1] * BIN_S), fdr, min_excess)
-    # Which calls they are is rarely asked, and makes the rows three times as long.
+    # The ids of the calls are rarely needed, and make the rows three times as long.
     shared = _shared_timers(cliffs)
     named = attempts_with("conversation_id") if shared else rows
     for timer in shared:
@@ -183,7 +184,7 @@ class _Histograms:
         return len(self.keys)
 
     def __getitem__(self, group: int) -> Floats:
-        """The calls of a group per bin, up to its longest call that is looked at."""
+        """The calls of a group per bin, up to its longest call that is searched."""
         rows = self._rows[group]
         rows = rows[self._place[rows] < LONGEST_S * PER_SECOND]
         place = self._place[rows].astype("int64")
@@ -242,7 +243,7 @@ def _beside_timers(
         part = histograms.rows(group, windows, timer_s=begins, p=np.maximum(p, others), enough=True, _known=False)
         parts.append(part.astype({"enough": "boolean"}).join(histograms.keys, on="_group"))
     done = pd.concat(parts, ignore_index=True)
-    # Groups whose calls end at the same time have the same timer: that of the clearest.
+    # Groups whose calls end after the same time have one timer: that of the clearest group.
     for row in done.sort_values("p", kind="stable").index:
         near = (done["timer_s"] - done.loc[row, "timer_s"]).abs() * PER_SECOND < window[1]
         done.loc[near & (done["p"] >= done.loc[row, "p"]), ["timer_s", "_start"]] = (
@@ -275,7 +276,7 @@ def _adjusted(rows: pd.DataFrame, p: Floats) -> Floats:
     q, known = np.full(len(p), np.nan), rows["_known"].to_numpy(bool)
     q[known] = benjamini_hochberg(p[known])
     if not known.all():
-        # Where nothing stood out was looked at as well.
+        # Windows where nothing stood out were tested as well.
         unseen = np.ones(max(int(rows["_tests"].max()) - int((~known).sum()), 0))
         q[~known] = benjamini_hochberg(np.concatenate([p[~known], unseen]))[: int((~known).sum())]
     doubled: Floats = np.minimum(2 * q, 1.0)
@@ -293,7 +294,8 @@ def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length 
 ) -> pd.DataFrame:
     """The rows without double counting: calls of a clearer cliff are removed from other cliffs at the same timer.
 
-    A timer that cuts a call ends all its legs. So the network of the other leg shows a cliff, too, and did nothing.
+    A timer that cuts a call ends all its legs. So the network of the other leg shows a cliff, too, without being its
+    cause.
     """
     rows = rows.copy()
     first = rows["p"].to_numpy("float64")
@@ -309,7 +311,7 @@ def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length 
             columns = (each[name].to_numpy("float64") for name in ("k", "around", "expected", "_variance"))
             p = float(Windows(each["_start"].to_numpy("int64"), *columns).p(fewer=shared)[0])
             p = max(p, float(rows.loc[row, "p"]))
-            # Among the other tests as they were: what is explained makes nothing else less sure.
+            # Adjusted among the original tests: an explained cliff makes no other one less significant.
             q = _adjusted(rows, np.where(rows.index == row, p, first))[rows.index.get_loc(row)]
             excess = int(rows.loc[row, "k"]) - shared - rows.loc[row, "expected"]
             changed = {"shared": shared, "excess": excess, "p": p, "q": q, "cliff": q <= fdr and excess >= min_excess}

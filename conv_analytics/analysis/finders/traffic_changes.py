@@ -20,7 +20,7 @@ from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 from conv_analytics.proportions import Floats
 
-#: Fewer calls than this are expected: nobody could tell that some are missing.
+#: With a smaller expected number of calls, nobody could tell that some are missing.
 MIN_EXPECTED = 5.0
 
 
@@ -43,16 +43,16 @@ def traffic_changes(
     Parameters
     ----------
     data, by, scope, unit, tz
-        As for `kpi`; each group has a chart of its own.
+        As for `kpi`; each group has its own chart.
     per, weeks, false_alarms, weight
         As for `change_points`.
     min_expected
-        Calls that have to be expected for a period to be flagged.
+        Minimum number of expected calls for a period to be flagged.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Per group and period, in order, with the periods between that have no call: the keys; ``period``; ``n`` calls;
+        Per group and period, in order, including periods without calls: the keys; ``period``; ``n`` calls;
         ``expected``, the mean of the periods it is compared with; ``baseline`` (``same_weekday``, ``earlier`` or
         ``none``) and ``base_periods``, how many they are; ``overdispersion`` (variance by that of independent calls,
         at least 1); ``z``, ``p`` (two-sided); ``ewma`` and ``ewma_limit``; ``flag``: ``below``, ``above``,
@@ -62,8 +62,8 @@ def traffic_changes(
     -----
     p is of n among the calls of the period and of its baseline together, which would be binomial if calls were
     independent; with the overdispersion it is beta-binomial. The rest is as in `change_points`. The first and the last
-    period of the data are left out: they are seen in part. A gap of the export itself looks like a drop: `coverage`
-    and the watermarks of the folder tell.
+    period of the data are left out: they are incomplete. A gap of the export itself looks like a drop: check `coverage`
+    and the watermarks of the folder.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def traffic_changes(
     rows = rows.filter(~nw.col("started_at").is_null()).select(*dict.fromkeys((*keys, "started_at"))).materialized()
     counts = with_periods(rows, per, tz).grouped([*keys, "_period"], [nw.len().alias("n")])
     place = counts["_period"].to_numpy("int64")
-    # What lies between the first and the last period was seen as a whole.
+    # Periods between the first and the last are complete.
     first, last = (int(place.min()) + 1, int(place.max())) if len(place) else (0, 0)
     groups = [part for _, part in counts.groupby(keys, dropna=False, sort=True)] if keys else [counts]
     limit = limit_for(false_alarms, max(last - first, 0) * len(groups))
