@@ -31,7 +31,7 @@ def excess_z(
     variance
         Variance of the expectation itself: it comes from a sample, too. 0 if it is known.
     odds
-        The odds ratio that is nothing to report: k is held against ``expected`` with its odds times this.
+        The odds ratio that is not worth reporting: k is compared with ``expected`` with its odds times this.
 
     Notes
     -----
@@ -51,7 +51,7 @@ def excess_z(
     rate = np.clip(expected / np.maximum(n, _TINY), 1e-7, 1 - 1e-7)
     other = np.clip(n**2 * rate * (1 - rate) / np.maximum(variance, _TINY), 0.5, 1e9)
     k_other, shift = rate * other, math.log(odds)
-    # Half a case towards what is expected, never beyond.
+    # Half a case towards the expected number, never beyond it.
     null = _expit(np.log(rate / (1 - rate)) + shift)
     above = k > n * null
     k = np.where(above, np.maximum(k - 0.5, n * null), np.minimum(k + 0.5, n * null))
@@ -78,8 +78,8 @@ def share_z(
 ) -> Floats:  # fmt: skip
     """The same for k of a total of which a share is expected in this part, such as a window of time.
 
-    Where the total is a good part of all calls, `n` of `n_total` calls are in this part: calls that are no cases tell
-    as much as those that are.
+    Where the total is a good part of all calls, pass `n` and `n_total`, the calls in this part and in all: calls that
+    are not cases say as much as those that are.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def design_effect(residual: Floats, variance: Floats, clusters: Ints) -> float:
     Parameters
     ----------
     residual
-        What each call differs from what is expected of it.
+        Difference of each call from its expectation.
     variance
         Its variance if calls are independent.
     clusters
@@ -174,8 +174,8 @@ def between_variance(k: Floats, expected: Floats, variance: Floats) -> float:
     Notes
     -----
     Two estimates, of which the larger is taken: from the median of the squared deviations (groups with an expectation
-    of 3 and more), and from their mean without the largest twentieth; each is drawn towards 0 by its error, so that
-    chance alone makes none. Fewer than 8 groups tell nothing: 0.
+    of 3 and more), and from their mean without the largest twentieth; each is shrunk towards 0 by its error, so that
+    chance alone gives 0. Fewer than 8 groups give 0.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def between_variance(k: Floats, expected: Floats, variance: Floats) -> float:
         squared = (k - expected) ** 2 / variance
         kept = np.argsort(squared)[: len(k) - max(1, len(k) // 20)]
         total = max(float(np.sum(variance[kept])), _TINY)
-        # A mean of squares has a kurtosis of 3 and, of small counts, 1 / variance more.
+        # A mean of squares has a kurtosis of 3, and for small counts 1 / variance more.
         error = math.sqrt(float(np.sum(2 * variance[kept] ** 2 + variance[kept]))) / total
         ratio = float(np.sum((k[kept] - expected[kept]) ** 2)) / total / (1 + 1.5 * error)
         estimates.append((ratio - 1) / max(float(np.sum(variance[kept] ** 2)) / total, _TINY))
@@ -204,7 +204,7 @@ def between_variance(k: Floats, expected: Floats, variance: Floats) -> float:
 
 
 def effective_number(sizes: Any) -> float:
-    """Effective number of clusters (Kish): as many of equal size carry the same information.
+    """Effective number of clusters (Kish): that many of equal size carry the same information.
 
     >>> effective_number([10, 10, 10]), round(effective_number([28, 1, 1]), 2)
     (3.0, 1.15)

@@ -1,7 +1,7 @@
 """Clustered calls: how similar the calls of one caller, user or conversation are, and how that affects a rate.
 
-Twenty bad calls of one caller say less than twenty of twenty callers. The design effect is the variance of a count in
-multiples of what independent calls would have.
+Twenty bad calls of one caller say less than twenty of twenty callers. The design effect is the variance of a count
+relative to that of independent calls.
 
 >>> sums = ClusterSums.of([3, 0, 0, 3, 0, 0], [3, 3, 3, 3, 3, 3], [0, 0, 0, 1, 1, 1])
 >>> float(intraclass_correlation(sums)), design_effects(sums, 0.5).tolist()
@@ -51,7 +51,7 @@ class ClusterSums:
         group
             The group's number, from 0.
         groups
-            How many groups there are; those that are named, when absent.
+            Number of groups; those that occur, when absent.
         """
         k, n = counts(k, n)
         number = np.asarray(group, dtype="int64")
@@ -66,24 +66,24 @@ def intraclass_correlation(sums: ClusterSums) -> float:
     Returns
     -------
     float
-        In 0..1; 0 where nothing tells: no cluster of two calls in a group that has another, or no variation.
+        In 0..1; 0 without evidence: no cluster of two calls in a group that has another, or no variation.
 
     Notes
     -----
-    Moment estimate over pairs of calls, with each group's own rate taken out, so that groups may differ: the sum of
-    (k - n r) ** 2 over clusters, less what independent calls give, by what a correlation of 1 would add. Pairs have
-    equal weight, as in the variance of the sum. Source: M. S. Ridout, C. G. B. Demetrio, D. Firth, Biometrics 55
-    (1999) 137, on such estimates.
+    Moment estimate over pairs of calls, with each group's own rate taken out, so that groups may differ: the sum of (k
+    - n r) ** 2 over clusters, less that of independent calls, divided by what a correlation of 1 would add. Pairs have
+    equal weight, as in the variance of the sum. Source: M. S. Ridout, C. G. B. Demetrio, D. Firth, Biometrics 55 (1999)
+    137, on such estimates.
     """
     n = sums.n
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(n > 0, sums.k / n, 0.0)
-        # A rate that was estimated from these calls makes them seem less varied than they are.
+        # A rate estimated from the same calls makes them seem less varied than they are.
         variance = np.where(n > 1, rate * (1 - rate) * n / np.maximum(n - 1, 1), 0.0)
         pairs = sums.nn - n
         squares = sums.kk - 2 * rate * sums.kn + rate**2 * sums.nn
         independent = variance * np.where(n > 0, n - sums.nn / n, 0.0)
-        # Sum of m (m - 1) (1 - 2 m / n), and what the mean takes of all.
+        # Sum of m (m - 1) (1 - 2 m / n), and the part that the estimated mean absorbs.
         weight = (
             pairs - 2 * np.where(n > 0, (sums.nnn - sums.nn) / n, 0.0) + np.where(n > 0, sums.nn * pairs / n**2, 0.0)
         )
@@ -104,7 +104,7 @@ def design_effects(sums: ClusterSums, rho: float) -> Floats:
     Returns
     -------
     array
-        1 or more; 1 for a group that has no calls, or no rest.
+        1 or more; 1 for a group without calls, or without a rest.
 
     Notes
     -----

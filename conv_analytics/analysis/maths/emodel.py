@@ -1,7 +1,7 @@
 """The E-model: from loss and delay to a rating R, from R to a mean opinion score, and back.
 
-Every formula is written once and goes through for a number, a NumPy array, a pandas Series and a narwhals expression,
-so a million legs in DuckDB are rated by the very lines that the tests check against the standard's values.
+Every formula is written once and works for a number, a NumPy array, a pandas Series and a narwhals expression, so a
+million legs in DuckDB are rated by the same lines that the tests check against the standard's values.
 
 Sources: ITU-T G.107 (R, its curve, the inverse of appendix I), G.113 appendix I (the codecs' Ie and Bpl), Cole and
 Rosenbluth 2001 (the short form of the delay), and FreeSWITCH's RTP statistics (``switch_rtp.c``).
@@ -23,9 +23,9 @@ from conv_analytics.errors import ConfigError
 R_DEFAULT = 93.2
 #: R is on a scale from 0 to 100, and the curve ends at 4.5.
 R_MAX, MOS_MAX = 100.0, 4.5
-#: Below this R the cubic gives less than 1, which no listener can say.
+#: Below this R the cubic gives less than 1, a score that no listener can give.
 R_MIN = 6.5
-#: The least loss that can have happened is one packet; a percentage cut to few digits may tell of a third less.
+#: The smallest possible loss is one packet; a percentage cut to few digits may show a third less.
 ONE_PACKET = 0.6
 
 
@@ -38,7 +38,7 @@ class Codec:
     bpl: float
 
 
-#: Codecs by name. ``g711`` with packet loss concealment is what phone legs mostly have; without it is the other end.
+#: Codecs by name. ``g711`` with packet loss concealment is usual on phone legs; without it is the worst case.
 CODECS = {
     codec.name: codec
     for codec in (
@@ -62,7 +62,7 @@ def r_to_mos(r: Any) -> Any:
     Returns
     -------
     float, numpy.ndarray, pandas.Series or narwhals.Expr
-        1.0 to 4.5, of the kind that was given; null stays null. ``1 + 0.035 R + 7e-6 R (R - 60) (100 - R)``, with 1 for
+        1.0 to 4.5, of the same kind as `r`; null stays null. ``1 + 0.035 R + 7e-6 R (R - 60) (100 - R)``, with 1 for
         every R up to 6.5, where the cubic would fall below 1, and 4.5 for every R from 100.
 
     Examples
@@ -81,8 +81,8 @@ def mos_to_r(mos: Any) -> Any:
     Parameters
     ----------
     mos
-        Mean opinion score, 1 to 4.5: a number, array or Series. Expressions are not taken: the formula needs an
-        arc tangent that not every engine has.
+        Mean opinion score, 1 to 4.5: a number, array or Series. Expressions are not accepted: the formula needs an arc
+        tangent, which not every engine has.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def ie_eff(loss_pct: Any, *, ie: float = 0.0, bpl: float = 25.1, burst_r: float 
 def delay_impairment(delay_ms: Any) -> Any:
     """Impairment of a one-way delay: ``0.024 d + 0.11 (d - 177.3)`` from 177.3 ms on (Cole and Rosenbluth).
 
-    The export holds no delay, so this is for delays that are known from elsewhere.
+    The export holds no delay, so this is for delays from other sources.
 
     Parameters
     ----------
@@ -175,9 +175,10 @@ def mos_emodel(
     delay_ms: float = 0.0,
     packets: Any = None,
 ) -> Any:
-    """Mean opinion score that the E-model expects of a loss: ``r_to_mos(93.2 - Id - Ie_eff)``.
+    """Mean opinion score that the E-model expects for a loss: ``r_to_mos(93.2 - Id - Ie_eff)``.
 
-    Loss only: echo, noise and delay (unless given) are taken as absent, so it is an upper bound of what was heard.
+    Loss only: echo, noise and delay (unless given) are taken as absent, so it is an upper bound of the perceived
+    quality.
 
     Parameters
     ----------
@@ -203,10 +204,10 @@ def mos_emodel(
 
 
 def freeswitch_r(received: Any, flaws: Any) -> Any:
-    """``quality_percentage`` as FreeSWITCH makes it: the whole percents of packets without flaws.
+    """``quality_percentage`` as FreeSWITCH computes it: packets without flaws in whole percent.
 
-    No packets, and more flaws than packets, both give 100, the value it starts with: a perfect score that nothing
-    supports. `mos_audit` looks for these.
+    No packets, and more flaws than packets, both give 100, the start value: a perfect score without evidence.
+    `mos_audit` looks for these.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The number of lines or agents that a load needs: Erlang's formulas (M30).
 
-Offered traffic is in erlangs: busy seconds per second, or calls an hour times their seconds / 3600. What is measured is
-carried traffic; where calls were blocked, `offered` tells what was tried.
+Offered traffic is in erlangs: busy seconds per second, or calls per hour times their seconds / 3600. Measured traffic
+is carried traffic; where calls were blocked, `offered` estimates the offered traffic.
 
 >>> trunks_needed(10, blocking=0.01)
 18
@@ -13,7 +13,7 @@ import math
 
 from conv_analytics.errors import ConfigError
 
-#: The search ends at this many servers: no one has more.
+#: The search ends at this many servers: nobody has more.
 _MOST = 1_000_000
 
 
@@ -30,7 +30,7 @@ def erlang_b(traffic: float, servers: int) -> float:
     Returns
     -------
     float
-        0..1. Of no lines everything is lost; of no traffic nothing.
+        0..1: 1 without lines, 0 without traffic.
 
     Notes
     -----
@@ -51,12 +51,12 @@ def erlang_b(traffic: float, servers: int) -> float:
 
 
 def erlang_c(traffic: float, agents: int) -> float:
-    """Probability that a call has to wait, if callers wait and no one gives up.
+    """Probability that a call has to wait, if callers wait and nobody gives up.
 
     Returns
     -------
     float
-        0..1; 1 where the agents are not more than the traffic, as the queue then grows for ever.
+        0..1; 1 where agents do not exceed the traffic, as the queue then grows for ever.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def erlang_c(traffic: float, agents: int) -> float:
 def expected_wait(traffic: float, agents: int, handling_s: float) -> float:
     """Average speed of answer (ASA), over all calls, in seconds.
 
-    Infinite where the agents are not more than the traffic.
+    Infinite where agents do not exceed the traffic.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def expected_service_level(traffic: float, agents: int, *, within_s: float, hand
 
 
 def trunks_needed(traffic: float, *, blocking: float = 0.01) -> int:
-    """The fewest lines that lose no more than a share of calls.
+    """The smallest number of lines that lose no more than a share of calls.
 
     Parameters
     ----------
@@ -126,14 +126,14 @@ def trunks_needed(traffic: float, *, blocking: float = 0.01) -> int:
 
 
 def agents_needed(traffic: float, *, handling_s: float, within_s: float = 20.0, target: float = 0.8) -> int:
-    """The fewest agents that answer a share of calls in time, if no one gives up or pauses.
+    """The smallest number of agents that answer a share of calls in time, if nobody gives up or pauses.
 
     Parameters
     ----------
     traffic
         Offered traffic. [erlang]
     handling_s
-        Time per call, with the work after it. [s]
+        Time per call, including after-call work. [s]
     within_s, target
         80 % within 20 s by default.
 

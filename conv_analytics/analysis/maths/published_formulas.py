@@ -1,7 +1,7 @@
-"""Published formulas of others, for comparison: Twilio's score, RFC 3550's jitter, FreeSWITCH's flaws.
+"""Formulas published by others, for comparison: Twilio's score, RFC 3550's jitter, FreeSWITCH's flaws.
 
 No verdict uses them: round trips and the arrival of single packets are not in an export. They explain why another tool
-shows another number for the same call, and what the columns of `hangups` can and cannot say.
+shows another number for the same call, and what the columns of `hangups` can and cannot show.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def twilio_mos(rtt_ms: Any, jitter_ms: Any, loss_pct: Any) -> Any:
     Returns
     -------
     float or array
-        1.0 to 4.5; 1.0 where the loss alone takes the rating to 0, NaN where something is not known.
+        1.0 to 4.5; 1.0 where the loss alone takes the rating to 0, NaN where an input is unknown.
 
     Notes
     -----
@@ -60,7 +60,7 @@ def rtp_jitter(differences_ms: Iterable[float]) -> list[float]:
     Parameters
     ----------
     differences_ms
-        Of each packet, how much longer it was under way than the one before. [ms]
+        Transit time of each packet less that of the one before. [ms]
 
     Returns
     -------
@@ -69,8 +69,8 @@ def rtp_jitter(differences_ms: Iterable[float]) -> list[float]:
 
     Notes
     -----
-    J += (abs(D) - J) / 16 (RFC 3550, 6.4.1). ``jitter_max_var`` of `hangups` is another thing: the variance of the time
-    between packets, so its root is compared with limits, and never called jitter of RFC 3550.
+    J += (abs(D) - J) / 16 (RFC 3550, 6.4.1). ``jitter_max_var`` of `hangups` is something else: the variance of the
+    time between packets. Its root is compared with limits, but is not the jitter of RFC 3550.
 
     Examples
     --------
@@ -93,17 +93,17 @@ def freeswitch_flaws(sequence: Iterable[int]) -> tuple[int, int]:
     Parameters
     ----------
     sequence
-        Sequence numbers of the packets that came, in order.
+        Sequence numbers of the packets that arrived, in order.
 
     Returns
     -------
     tuple of int
-        Packets received, and flaws; `freeswitch_r` makes the rating out of them.
+        Packets received, and flaws; `freeswitch_r` computes the rating from them.
 
     Notes
     -----
     After ``check_jitter`` and ``do_mos`` of FreeSWITCH's ``switch_rtp.c``, without time-outs and DTMF. More flaws than
-    packets set the flaws back to 0.
+    packets reset the flaws to 0.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def freeswitch_flaws(sequence: Iterable[int]) -> tuple[int, int]:
         if received < flaws:
             flaws = 0
         if flaws and seen != flaws:
-            # A penalty for each packet in a row at which the flaws have grown; the first is free.
+            # A penalty for each successive packet at which the flaws have grown; the first is free.
             was, row = row, row + 1
             if was:
                 flaws += row

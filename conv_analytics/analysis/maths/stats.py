@@ -1,6 +1,6 @@
 """Statistics: intervals of rates and differences, tails, false discoveries, quantiles.
 
-Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. What was not measured is
+All functions take plain numbers or numpy arrays, broadcast them, and return floats or arrays. Unmeasured values are
 NaN, never 0.
 
 >>> lo, hi = wilson(45, 50)
@@ -20,14 +20,14 @@ import numpy.typing as npt
 from conv_analytics.errors import ConfigError
 from conv_analytics.proportions import CONFIDENCE, Floats, counts, normal_quantile, wilson
 
-#: How quantiles between two values are made: numpy's default, DuckDB's `quantile_cont`.
+#: Interpolation of quantiles between two values: numpy's default, DuckDB's `quantile_cont`.
 QUANTILE_METHOD: Final = "linear"
 #: A quantile this far out, or further, needs at least `TAIL_N` values.
 TAIL = 0.05
 TAIL_N = 20
 #: Rates of fewer cases are shown, but neither ranked nor coloured.
 MIN_N = 30
-#: The continued fraction stops where it no longer changes.
+#: Convergence limit of the continued fraction.
 _PRECISION = 3e-16
 _STEPS = 10_000
 
@@ -79,7 +79,7 @@ def binomial_tail(k: npt.ArrayLike, n: npt.ArrayLike, p: npt.ArrayLike) -> Float
     Returns
     -------
     array
-        In 0..1, small ones with full relative precision; NaN where p or a count is not known.
+        In 0..1, small ones with full relative precision; NaN where p or a count is unknown.
 
     Notes
     -----
@@ -106,7 +106,7 @@ def _upper_tail(k: float, n: float, p: float) -> float:
     if p == 0:
         return 0.0
     a, b = k, n - k + 1
-    # Each side of the mean has a fraction that converges fast.
+    # On each side of the mean, one of the two fractions converges fast.
     if p < (a + 1) / (a + b + 2):
         return _beta_fraction(a, b, p)
     return 1 - _beta_fraction(b, a, 1 - p)
@@ -134,17 +134,17 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
-    """The share of false discoveries for each p value, when it and all smaller ones are called findings.
+    """The share of false discoveries for each p value, if it and all smaller ones are reported.
 
     Parameters
     ----------
     p
-        One p value per test; NaN is no test, and stays NaN.
+        One p value per test; NaN means no test, and stays NaN.
 
     Returns
     -------
     array
-        Adjusted p values, in the order of the tests. Those up to 0.1 are findings of which one in ten is chance.
+        Adjusted p values, in the order of the tests. Of those up to 0.1, one in ten is chance.
 
     Notes
     -----
@@ -172,9 +172,9 @@ def quantile(values: npt.ArrayLike, q: float) -> float:
     Parameters
     ----------
     values
-        Numbers; NaN is left out.
+        Numbers; NaN is ignored.
     q
-        Share, 0..1. From 0.05 down and 0.95 up it takes 20 values, else it would be the extreme under another name.
+        Share, 0..1. From 0.05 down and 0.95 up it takes 20 values, else it would just be the extreme.
 
     Examples
     --------
@@ -195,7 +195,7 @@ def quantile_interval(values: npt.ArrayLike, q: float, *, confidence: float = CO
     Returns
     -------
     tuple of floats
-        Two of the values; an infinity where there are too few beyond the quantile to tell; NaN of no values.
+        Two of the values; an infinity where too few lie beyond the quantile to tell; NaN without values.
 
     Notes
     -----

@@ -1,6 +1,6 @@
 """Time until an event: Kaplan-Meier for censored cases, Aalen-Johansen where another event can come first.
 
-Both take plain numbers or numpy arrays. What was not measured is NaN, never 0.
+Both take plain numbers or numpy arrays. Unmeasured values are NaN, never 0.
 
 >>> kaplan_meier([2, 3, 3, 5, 8], [True, True, False, True, False]).quantile(0.5)
 5.0
@@ -20,16 +20,16 @@ from conv_analytics.proportions import CONFIDENCE, Floats, between, normal_quant
 
 @dataclass(frozen=True)
 class Survival:
-    """A Kaplan-Meier curve: one entry per time at which something happened.
+    """A Kaplan-Meier curve: one entry per time with an event.
 
     Attributes
     ----------
     time
         Times of events, ascending, in the unit of the durations.
     at_risk, events
-        How many had lasted until then, and for how many it happened there.
+        Number of cases that had lasted until then, and number of events at that time.
     survival, lo, hi
-        Share that lasts longer, with its pointwise interval; NaN where no one is left: there is none at 0.
+        Share that lasts longer, with its pointwise interval; NaN where nobody is left: at 0 there is no interval.
     """
 
     time: Floats
@@ -54,14 +54,14 @@ def _first(time: Floats, reached: npt.NDArray[np.bool_]) -> float:
 
 
 def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Survival:
-    """Time until an event, where some cases are censored: it had not happened until then.
+    """Time until an event, where some cases are censored: their event had not happened by then.
 
     Parameters
     ----------
     durations
-        Time until it happened, or until the watching ended. [any unit, >= 0] NaN is left out.
+        Time until it happened, or until the observation ended. [any unit, >= 0] NaN is left out.
     happened
-        Whether it happened; where not, the case is censored: it leaves at its time, after the events of that time.
+        Whether the event happened; if not, the case is censored: it leaves at its time, after the events of that time.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events)))) / np.abs(np.log(survival))
         lo, hi = survival ** np.exp(z * spread), survival ** np.exp(-z * spread)
-    # At 0 Greenwood's variance has no value: of one call that was answered nothing follows for the next.
+    # At 0 Greenwood's variance is undefined: one answered call says nothing about the next.
     known = survival > 0
     return Survival(time, at_risk, events, survival, np.where(known, lo, np.nan), np.where(known, hi, np.nan))
 
@@ -108,10 +108,10 @@ class Incidence:
     time
         Times of the event, ascending, in the unit of the durations.
     at_risk, events, others
-        How many had lasted until then, for how many it happened there, and for how many something else had happened
-        since the entry before, which keeps it from happening.
+        Number of cases that had lasted until then, number of events at that time, and number of competing events, which
+        prevent it, since the entry before.
     share, variance, lo, hi
-        Share for which it happened by then, Aalen's variance, and the pointwise interval; NaN where no one is left.
+        Share for which it happened by then, Aalen's variance, and the pointwise interval; NaN where nobody is left.
     """
 
     time: Floats
@@ -141,10 +141,10 @@ def aalen_johansen(
     Parameters
     ----------
     durations
-        Time until either happened, or until the watching ended. [any unit, >= 0] NaN is left out.
+        Time until either happened, or until the observation ended. [any unit, >= 0] NaN is left out.
     happened, other
-        Whether it happened, and whether the other thing did. Where neither did, the case is censored: it leaves at its
-        time, after the events of that time.
+        Whether the event happened, and whether the competing one did. If neither did, the case is censored: it leaves
+        at its time, after the events of that time.
 
     Returns
     -------
@@ -158,11 +158,11 @@ def aalen_johansen(
 
     Notes
     -----
-    To treat the other event as censoring (`kaplan_meier`) would describe a world without it: of one call answered
-    after 10 s and nine that failed after 1 s, all would be answered by 10 s. Without other events it is
-    1 - `kaplan_meier`, limits included: both use the scale log(-log). Source: O. O. Aalen, S. Johansen, Scand.
-    J. Stat. 5 (1978) 141; variance by the delta method: E. Marubini, M. G. Valsecchi, Analysing Survival Data from
-    Clinical Trials (1995), 10.3.
+    To treat the other event as censoring (`kaplan_meier`) would describe a world without it: for one call answered
+    after 10 s and nine that failed after 1 s, it says that all are answered by 10 s. Without other events it is 1 -
+    `kaplan_meier`, limits included: both use the scale log(-log). Source: O. O. Aalen, S. Johansen, Scand. J. Stat. 5
+    (1978) 141; variance by the delta method: E. Marubini, M. G. Valsecchi, Analysing Survival Data from Clinical Trials
+    (1995), 10.3.
 
     Examples
     --------
@@ -192,12 +192,12 @@ def aalen_johansen(
     z = normal_quantile(confidence)
     limited = (share < 1 - 1e-12) & (variance > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Sums that should be 1 may be a rounding away from it: there is no limit there.
+        # Rounding may keep sums that should be 1 just off it: there is no limit there.
         rest = np.where(limited, 1 - share, np.nan)
         spread = z * np.sqrt(variance) / (rest * np.abs(np.log(rest)))
         lo, hi = 1 - rest ** np.exp(-spread), 1 - rest ** np.exp(spread)
     there = d1 > 0
-    # What else happened since the entry before, up to this one.
+    # Competing events since the entry before, up to this one.
     others = np.diff(np.cumsum(d2)[there], prepend=0.0)
     return Incidence(time[there], n[there], d1[there], others, share[there], variance[there], lo[there], hi[there])
 
@@ -205,11 +205,11 @@ def aalen_johansen(
 def _variance_of_incidence(n: Floats, d1: Floats, d: Floats, before: Floats, share: Floats) -> Floats:
     """Aalen's variance of a share by the delta method, at each time.
 
-    The sums over all earlier times of (F(t) - F(i))^2 a + b - 2 (F(t) - F(i)) c are kept as sums of their powers of
+    The sums over all earlier times of (F(t) - F(i))^2 a + b - 2 (F(t) - F(i)) c are computed as sums of their powers of
     F(i), which takes one pass.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Where no one is left the first factor is 0 for good.
+        # Where nobody is left the first factor is 0 from then on.
         a = np.where(n > d, d / (n * (n - d)), 0.0)
     b = before**2 * d1 * (n - d1) / n**3
     c = before * d1 / n**2

@@ -22,7 +22,7 @@ class Steps:
     since
         Instants at which something starts or ends, ascending. [us]
     up
-        Intervals up from there on.
+        Number of open intervals from there on.
     """
 
     since: Ints
@@ -62,7 +62,7 @@ class Steps:
     def busiest(self, width: int = HOUR) -> tuple[float, int | None]:
         """Erlangs of the busiest window of a width, and the start of that window.
 
-        The load of a sliding stretch changes its slope only where one of its edges meets a step: those are tried all.
+        The load of a sliding window changes its slope only where one of its edges meets a step: all of these are tried.
         """
         if not len(self.since) or self.up.max() == 0:
             return 0.0, None

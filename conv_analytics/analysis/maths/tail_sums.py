@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from conv_analytics.proportions import Floats
 
-#: Terms that are added at once, and tests that are summed at once.
+#: Number of terms added at once, and of tests summed at once.
 _BLOCK, _ROWS = 64, 4096
 _PRECISION = 1e-17
 
 Places = npt.NDArray[np.intp]
-#: Something of each term: at these counts, of the tests at these rows.
+#: A function of each term: at these counts, of the tests at these rows.
 Terms = Callable[[Floats, Places], Floats]
 
 
@@ -63,7 +63,7 @@ def _sum_up(start: Floats, most: Floats, rows: Places, first: Terms, up: Terms) 
         terms = term[active][:, None] * np.cumprod(ratio, axis=1)
         total[active] += terms.sum(axis=1)
         term[active], x[active] = terms[:, -1], x[active] + _BLOCK
-        # What falls goes on falling; the tail of a U-shape may rise to its end.
+        # Falling terms keep falling; the tail of a U-shape may rise to its end.
         falls = (ratio[:, -1] < 1) & (terms[:, -1] <= _PRECISION * total[active] * (1 - ratio[:, -1]))
         active = active[~(falls | (terms[:, -1] == 0))]
     return np.exp(first(start, rows)) * total
@@ -76,7 +76,7 @@ def _sum_down(start: Floats, least: Floats, rows: Places, first: Terms, up: Term
         places = x[active][:, None] - steps
         inside = places > least[active][:, None]
         before = up(np.where(inside, places - 1, least[active][:, None]), rows[active])
-        # Where a term is impossible, so is each before it.
+        # If a term is impossible, so is each before it.
         inside &= (before > 0) & np.isfinite(before)
         ratio = np.where(inside, 1 / np.where(inside, before, 1.0), 0.0)
         terms = term[active][:, None] * np.cumprod(ratio, axis=1)

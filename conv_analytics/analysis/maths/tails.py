@@ -18,7 +18,7 @@ from conv_analytics.analysis.maths.tail_sums import Places, tail_sum
 from conv_analytics.errors import ConfigError
 from conv_analytics.proportions import Floats, counts
 
-#: Below this correlation, clusters make no difference that a double shows.
+#: Below this correlation, clusters make no difference in double precision.
 _NO_CORRELATION: Final = 1e-9
 
 
@@ -36,23 +36,23 @@ def hypergeometric_tail(
     cases, total
         Cases and calls of the group and the rest together.
     deff
-        Design effect: the variance of k in multiples of what independent calls would have, 1 or more.
+        Design effect: the variance of k relative to that of independent calls, 1 or more.
 
     Returns
     -------
     array
-        In 0..1; NaN where a count is not known.
+        In 0..1; NaN where a count is unknown.
 
     Raises
     ------
     ConfigError
-        If the counts do not fit each other, or `deff` is below 1.
+        If the counts contradict each other, or `deff` is below 1.
 
     Notes
     -----
     With a design effect it is the tail of the Polya distribution (of which the hypergeometric, the binomial and the
-    beta-binomial are kinds) with the same mean and the larger variance. Sources: R. A. Fisher, J. R. Stat. Soc. 98
-    (1935) 39; L. Kish, Survey Sampling (1965), 8.2; the starting term by C. Loader, Fast and accurate computation of
+    beta-binomial are special cases) with the same mean and the larger variance. Sources: R. A. Fisher, J. R. Stat. Soc.
+    98 (1935) 39; L. Kish, Survey Sampling (1965), 8.2; the starting term by C. Loader, Fast and accurate computation of
     binomial probabilities (2000).
 
     Examples
@@ -69,7 +69,7 @@ def hypergeometric_tail(
     if np.any((n > total) | (k > cases) | (n - k > total - cases)):
         raise ConfigError("A group's calls must be part of all calls: n <= total, k <= cases, n - k <= total - cases.")
     _at_least(deff, 1, "deff")
-    # The same distribution with the smaller of the two as draws: fewer terms.
+    # The same distribution with the smaller of the two as the number of draws: fewer terms.
     draws, marked = np.minimum(n, cases), np.maximum(n, cases)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(total > 0, marked / np.maximum(total, 1), 0.0)
@@ -88,11 +88,11 @@ def beta_binomial_tail(k: npt.ArrayLike, n: npt.ArrayLike, p: npt.ArrayLike, rho
     Parameters
     ----------
     k, n
-        Cases, and how many there could have been.
+        Cases, and calls.
     p
         Probability of one, 0..1.
     rho
-        Intraclass correlation of two, from 0 (independent: the binomial tail) to 1 (all or none).
+        Intraclass correlation, from 0 (independent: the binomial tail) to 1 (all or none).
 
     Returns
     -------
@@ -147,7 +147,7 @@ def poisson_tail(k: npt.ArrayLike, mean: npt.ArrayLike, *, deff: npt.ArrayLike =
     if np.any((k < 0) | (mean < 0)):
         raise ConfigError("Events and their mean are 0 or more.")
     _at_least(deff, 1, "deff")
-    # Number of clusters of the negative binomial, and the chance that one goes on.
+    # Size of the negative binomial, and the probability that a cluster goes on.
     over = np.maximum(deff - 1, 0)
     size = mean / np.where(over > 0, over, 1)
     going = over / np.where(deff > 0, deff, 1)
@@ -193,7 +193,7 @@ def _polya(k: Floats, n: Floats, p: Floats, rho: Floats) -> Floats:
     """Tail of n draws with a share p of successes and a correlation; below 0, drawing without replacement."""
     rho = np.minimum(rho, 1.0)
     together, apart = rho >= 1 - _NO_CORRELATION, np.abs(rho) < _NO_CORRELATION
-    # Size of the urn: negative where each draw puts back more than it took.
+    # Size of the urn: negative if each draw puts back more than it took.
     size = -np.where(together | apart, 1.0, 1 / np.where(rho == 0, 1.0, rho) - 1)
     size = np.where(rho < 0, 1 - 1 / np.where(rho < 0, rho, -1.0), size)
 
