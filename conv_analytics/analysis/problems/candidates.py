@@ -12,15 +12,15 @@ from conv_analytics.analysis.maths.clustered import design_effect, effective_num
 from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Floats, Ints, Observations
 
-#: What each further condition (a second key, a window) costs in log likelihood: the simplest description wins.
+#: Penalty of each further condition (a second key, a window) in log likelihood: the simplest description wins.
 PRICE = 2.0
-#: Windows of a day in which calls of one cause come together: a burst is one event, not fifty.
+#: Windows of a day that cluster calls of one cause: a burst is one event, not fifty.
 BURST_US = HOUR_US // 2
 #: An address with more than this share of all legs is part of the platform's own side.
 LARGE = 0.08
-#: Standard errors that a design effect is drawn towards 1.
+#: Standard errors by which a design effect is shrunk towards 1.
 ERROR = 0.7
-#: Far ends of equal weight that are needed to blame a place.
+#: Minimum effective number of far ends to blame a place.
 LEAST_PARTIES = 4.0
 
 
@@ -31,15 +31,15 @@ class Candidate:
     Attributes
     ----------
     by, values
-        Columns and their values, in words; empty for all calls.
+        Columns and their values, as text; empty for all calls.
     rows
         The calls, as rows of the observations.
     k, n, expected
-        Bad ones, all of them, and bad ones that are expected.
+        Bad calls, all calls, and the expected number of bad ones.
     z
-        Standard deviations above what is nothing to report, after allowing for clusters.
+        Standard deviations above the largest irrelevant difference, after allowing for clusters.
     tests
-        How many others were tested in the same way.
+        Number of candidates that were tested in the same way.
     since_us, until_us, hours, lengths_s
         The window: instants, hours of the day [from, to), lengths of calls.
     """
@@ -72,7 +72,7 @@ class Candidate:
 
     @property
     def window(self) -> bool:
-        """Whether it is about a part of its group's time, hours or lengths."""
+        """Whether it covers only part of its group's time, hours or lengths."""
         limits = (self.since_us, self.until_us, self.hours, self.lengths_s)
         return any(limit is not None for limit in limits)
 
@@ -103,7 +103,7 @@ def cluster_columns(legs: Observations) -> dict[str, Ints]:
     columns = {"conversation": legs.conversation}
     for name in ("remote_address", "user_id"):
         codes = legs.texts[name].codes
-        # A bot's socket or a trunk that carries a good part of all calls is no party with habits of its own.
+        # A bot's socket or a trunk that carries a good part of all calls is not a party with its own habits.
         large = np.append(np.bincount(codes[codes >= 0], minlength=1) > LARGE * len(codes), False)
         alone = (codes < 0) | (large[np.minimum(codes, len(large) - 1)] if name == "remote_address" else False)
         columns[name] = np.where(alone, len(legs.texts[name].labels) + np.arange(len(codes)), codes)
@@ -118,8 +118,8 @@ def clustered(
 ) -> Candidate | None:  # fmt: skip
     """The candidate with the largest design effect of several clusterings; None if a single cluster causes it.
 
-    `fitted` is the probability of each of its rows to be bad, at the group's own rate; `correlation` gives how much
-    calls of one far end are alike elsewhere, 0..1.
+    `fitted` is the probability of each of its rows to be bad, at the group's own rate; `correlation` returns the
+    correlation of calls of one far end elsewhere, 0..1.
     """
     rows = candidate.rows
     y = bad[rows].astype("float64")
@@ -137,23 +137,24 @@ def clustered(
             return None
         size = np.bincount(place).astype("float64")
         if name == "remote_address" and effective_number(size) < LEAST_PARTIES and not _of_versions(candidate):
-            # A place of which only a few numbers are called tells of these numbers, as far as numbers have habits.
+            # If only a few numbers of a place are called, they say more about these numbers, as far as numbers have
+            # habits.
             largest = max(largest, 1 + correlation(rows) * float((size**2).sum() / size.sum() - 1))
         sums = np.bincount(place, y - usual)
         rest = candidate.excess - float(sums.max())
-        # What one number, one user or one half hour makes alone is not the group's.
+        # An excess of one number, one user or one half hour alone is not the group's.
         if rest < max(least_excess * 0.3, candidate.excess * 0.25):
             return None
         if name == "day" or (timed and name == "burst"):
             continue
-        # Few clusters tell little of how much clusters differ: no more than what is beyond the error of the estimate.
+        # Few clusters show little of how much clusters differ: only the part beyond the error of the estimate counts.
         error = math.sqrt(2 / max(effective_number(size) - 1, 1.0))
         largest = max(largest, design_effect(y - fitted, variance, place) / (1 + ERROR * error))
     return replace(candidate, z=candidate.z / math.sqrt(largest), deff=largest)
 
 
 def _of_versions(candidate: Candidate) -> bool:
-    """Whether it is a version, which may be that of a few users."""
+    """Whether it is a version, which a few users may share."""
     return bool(candidate.by) and set(VERSION_COLUMNS).issuperset(candidate.by)
 
 

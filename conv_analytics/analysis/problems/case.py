@@ -22,7 +22,7 @@ class Case:
     Attributes
     ----------
     kind, name
-        What the problem is filed under, and what the calls are.
+        The kind of the problem, and the name of the case.
     calls
         The bad calls in words, as "calls failed", for "12 of 40 ...".
     bad, known
@@ -32,25 +32,26 @@ class Case:
     by
         Groupings that are tested.
     odds
-        The odds ratio up to which a difference is not reported: healthy groups differ as much.
+        The odds ratio up to which a difference is not reported: healthy groups differ that much.
     structural_odds
         The same for channels and directions, which differ by nature.
     adjust
-        What may explain a difference: ``structure`` (direction, channel, side of the call), ``daypart``, ``country``.
+        Factors that may explain a difference: ``structure`` (direction, channel, side of the call), ``daypart``,
+        ``country``.
     windows
-        What is scanned within each group: ``time``, ``hour``, ``length``.
+        Windows that are scanned within each group: ``time``, ``hour``, ``length``.
     everywhere
         Whether a change of all calls together is a problem, too.
     strict
-        Whether calls are compared with others of the same part of the day only, or not at all.
+        Whether calls are compared only with others of the same part of the day, or not at all.
     family
-        Cases of one family look at the same thing, more or less strictly.
+        Cases of one family test the same fault, more or less strictly.
     ignores
         Clusterings that are the case itself, such as the half hour of a redial storm.
     advice
-        What to do.
+        The advice, as a sentence.
     words
-        What its sentences need beside.
+        Further values for its sentences.
     """
 
     kind: str
@@ -84,13 +85,13 @@ class Kind:
     Attributes
     ----------
     name, title
-        How it is filed, and what it is called.
+        Its key, and its heading.
     needs
-        The columns that it cannot do without.
+        The columns that it requires.
     cases
         The cases that are tested in every grouping.
     candidates
-        For what is no rate of groups: gives its candidates itself, with the least excess and the clusterings.
+        For kinds that are not rates of groups: returns the candidates, from the minimum excess and the clusterings.
     """
 
     name: str

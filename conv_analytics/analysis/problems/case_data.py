@@ -1,4 +1,4 @@
-"""One case with the calls that it is tested on, and the rates that are usual among them."""
+"""One case with the calls that it is tested on, and the usual rates among them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, O
 
 #: A group with fewer bad calls, or fewer calls, is not worth acting on.
 LEAST_K, LEAST_N = 5, 8
-#: A group with a raw z of at least this is looked at closely.
+#: A group with a raw z of at least this is tested in full.
 CLOSE_LOOK = 3.0
-#: Bad calls by which the rate of a stratum is shrunk towards that of all: without any in it, it is low, but not 0.
+#: Bad calls by which the rate of a stratum is shrunk towards the overall rate: without any, it is low, but not 0.
 PRIOR = 4.0
 #: Families of tests: the columns that matter most, and the others, share the error between them.
 FEW, MANY = 100.0, 250.0
@@ -25,11 +25,11 @@ CORE = frozenset({
     "all", "network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type",
     "direction",
 })  # fmt: skip
-#: Columns whose groups differ by nature, and the least share of bad calls that is expected there.
+#: Columns whose groups differ by nature, and the minimum expected share of bad calls there.
 STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
-#: Half hours, or days, of equal weight that are needed to say that something happened in only one of them.
+#: Minimum effective number of half hours, or days, to say that something happened in only one of them.
 LEAST_TIMES = 4.0
-#: Least correlation of calls to one number, whatever other calls show.
+#: Minimum correlation of calls to one number, whatever other calls show.
 LEAST_CORRELATION = 0.05
 _PARTS, _SATURDAY = 6, 5
 
@@ -81,7 +81,7 @@ class CaseData:
 
     @cached_property
     def too_short(self) -> tuple[str, ...]:
-        """Clusterings in time with too few clusters to say anything: days of an export of one night."""
+        """Clusterings in time with too few clusters to say anything: the days of a one-night export."""
         return tuple(
             name for name in ("burst", "day")
             if name in self.clusters
@@ -93,7 +93,7 @@ class CaseData:
         return self.groups.of(name, self.case.unit).codes[self.rows]
 
     def baseline(self, valid: Ints, *, adjusts: bool, dayparts: bool = True) -> Floats:
-        """Probability that each call is bad, by its stratum alone."""
+        """Probability of each call to be bad, by its stratum alone."""
         strata = self.strata(valid, adjusts=adjusts) if dayparts else ranks(self.structure[valid])
         n, k = sums(strata), sums(strata, self.y[valid])
         overall = (self.y[valid].sum() + 0.5) / (len(valid) + 1)
@@ -140,7 +140,7 @@ class CaseData:
         party = any(GROUPINGS[name].party for name in by)
         skip = (*(("user_id", "remote_address") if party else ()), *self.case.ignores, *self.too_short)
         timed = window.get("since_us") is not None or window.get("until_us") is not None
-        # Channels and directions of a group differ by nature: that is no clustering.
+        # Channels and directions of a group differ by nature: that is not a clustering.
         of_kind = np.unique(self.structure[rows], return_inverse=True)[1]
         rate = np.clip(sums(of_kind, y) / sums(of_kind), 1e-6, 0.99)[of_kind]
         return clustered(

@@ -14,7 +14,7 @@ from conv_analytics.analysis.entities.parties import country_of
 from conv_analytics.analysis.entities.regions import network_country
 from conv_analytics.analysis.problems.observations import Codes, Ints
 
-#: Of more different numbers than this, one of those that begin alike is looked at: each takes a fraction of a ms.
+#: Above this many distinct numbers, one per prefix is looked up: each takes a fraction of a ms.
 MANY, DIGITS = 20_000, 7
 _NUMBER = re.compile(r"\+?[0-9]{7,15}|\+?[0-9]{1,3}x[0-9a-f]{6,}")
 

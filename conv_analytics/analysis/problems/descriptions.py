@@ -12,23 +12,23 @@ from conv_analytics.analysis.problems.case import VERSION_COLUMNS
 from conv_analytics.analysis.problems.groupings import GROUPINGS
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
 
-#: Share of a group's excess by which a window counts as the time when it happens.
+#: Share of a group's excess from which a window counts as the time of the problem.
 NARROW = 0.75
-#: A group of which this share of the bad calls is in a problem holds the same calls.
+#: If this share of a group's bad calls is in a problem, the group has the same calls.
 OVERLAP = 0.4
-#: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
+#: Descriptions that share this part of their bad calls are alike: the most familiar column is named.
 ALIKE = 0.85
 #: A group with fewer calls than this multiple of its parts' calls is described by itself.
 WHOLE = 1.3
-#: A place has at the most this share of all calls.
+#: Maximum share of all calls in a place.
 PLACE = 0.8
-#: And at the least this share of the bad ones.
+#: Minimum share of the bad ones in it.
 MOSTLY = 0.75
-#: Or its share of bad calls is this many times as high.
+#: Alternatively, its share of bad calls is this many times as high.
 PURER = 1.3
-#: Of a group's calls, at the most this share is at a second condition that is named with it.
+#: Maximum share of a group's calls that meet a second condition that is named with it.
 HALF = 0.6
-#: Standard deviations by which the others of a version must be worse than usual, for it to be the version's.
+#: Standard deviations by which a version's other users must be worse than usual for the problem to be the version's.
 REMAINS = 3.0
 #: The other calls of a route are as bad as a user's if their excess rate is at least this share of it.
 AS_BAD = 0.35
@@ -59,7 +59,7 @@ def best_description(candidates: list[Candidate], fdr: float, legs: Observations
 
 
 def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
-    """The group with a second condition, if nearly all of its excess meets that, in far fewer calls."""
+    """The group with a second condition, if nearly all of its excess meets it, in far fewer calls."""
     if len(best.by) != 1 or best.window:
         return best
     pairs = [
@@ -72,7 +72,7 @@ def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
 
 
 def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
-    """A candidate that says more about the same calls than short, silent or dropped."""
+    """A candidate that says more about the same calls than that they are short, silent or dropped."""
     if best.case.kind != "group_rate":
         return best
     of_best = _flags(best, best.bad)
@@ -85,7 +85,7 @@ def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
 
 
 def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
-    """The place with nearly all of it, if there is one: not all calls, and not a route's own codec."""
+    """The place with nearly all of the excess, if there is one: not all calls, and not a route's own codec."""
     if best.by and best.by != ("codec_guess",):
         return best
     of_best, mostly = _flags(best, best.bad), (MOSTLY if not best.by else ALIKE) * len(best.bad)
@@ -172,7 +172,7 @@ def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
             chosen.append(each)
             taken[each.rows] = True
     enough = len(chosen) > 1 and sum(each.gain for each in chosen) > best.gain + PRICE
-    # Where the parts are nearly all of it, the whole is the simpler description.
+    # Where the parts are nearly the whole group, the group is the simpler description.
     enough = enough and best.n > WHOLE * sum(each.n for each in chosen)
     return chosen[0] if enough else best
 
@@ -188,7 +188,7 @@ def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
     ]  # fmt: skip
     if not windows:
         return best
-    # That there is a problem is as sure as it is of the whole group; the window says when.
+    # The significance is that of the whole group; the window says when.
     return replace(max(windows, key=lambda each: each.z), z=best.z, tests=best.tests)
 
 

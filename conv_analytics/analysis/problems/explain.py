@@ -27,13 +27,13 @@ from conv_analytics.analysis.problems.sample import sampled_legs, with_all_calls
 
 #: Maximum number of problems to look for.
 MOST = 25
-#: Candidates that share less than this of their bad calls with a problem stand apart from it.
+#: Candidates that share less than this of their bad calls with a problem are independent of it.
 APART = 0.05
 
 
 @dataclass
 class Explained:
-    """A problem, and other candidates that hold the same calls."""
+    """A problem, and other candidates with the same calls."""
 
     candidate: Candidate
     same: list[Candidate] = field(default_factory=list)
@@ -88,13 +88,13 @@ def explain(
         direct = [each for each in direct if each not in explained]
         for place, case in enumerate(cases):
             before = candidates[place]
-            # Who answers falsely is no measure of how many answer.
+            # False answers do not count in answer rates.
             whole = case.related == best.case.related or best.case.kind == "false_answer"
             gone = touched | own if whole else touched
             if not (gone & active[place] & case.known).any():
                 continue
             active[place] &= ~gone
-            # What has nothing in common with the problem stays as it was.
+            # Candidates that share nothing with the problem stay unchanged.
             if any(
                 is_sure(each, fdr) and (gone[each.bad].mean() > APART or best.case.kind == "false_answer")
                 for each in before
@@ -142,7 +142,7 @@ def _joined(problems: list[Explained], groups: Groups, legs: Observations) -> li
 
 
 def _merged(whole: Candidate, part: Candidate) -> Candidate:
-    """A problem merged with another one that is about other calls."""
+    """A problem merged with another one about other calls."""
     rows, bad = np.union1d(whole.rows, part.rows), np.union1d(whole.bad, part.bad)
     surer = max(whole, part, key=lambda each: -each.q)
     return replace(

@@ -29,12 +29,12 @@ from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.analysis.problems.schedule import shift_h
 from conv_analytics.errors import ConfigError
 
-#: Probability that anything is named where nothing is wrong.
+#: Probability that anything is reported where nothing is wrong.
 FDR = 0.05
-#: Fewer bad calls too many than this are nothing to act on.
+#: A smaller excess is not worth acting on.
 MIN_EXCESS = 5.0
 LIMIT = 10
-#: How many more than `limit` are looked for: the clearest are not always the largest.
+#: Number of problems beyond `limit` to search for: the clearest are not always the largest.
 SPARE = 5
 
 
@@ -52,9 +52,9 @@ def findings(
 ) -> Findings:
     """Name the distinct problems in the calls, the one with the most excess calls first.
 
-    Asks every kind of problem (failed and unanswered calls, post-dial delay, one-way or poor audio, short calls, timer
-    cliffs, fraud, redials, ...) of every sensible grouping (network, country, prefix, number, user, version, channel,
-    direction, hour, day, length of call, and pairs of them), and says each problem once.
+    Tests every kind of problem (failed and unanswered calls, post-dial delay, one-way or poor audio, short calls, timer
+    cliffs, fraud, redials, ...) in every sensible grouping (network, country, prefix, number, user, version, channel,
+    direction, hour, day, length of call, and pairs of them), and reports each problem once.
 
     Parameters
     ----------
@@ -70,11 +70,11 @@ def findings(
     units
         What `detect_units` found; detected when absent.
     fdr
-        Probability that is put up with that anything at all is named where nothing is wrong, 0..1.
+        Accepted probability that anything is reported where nothing is wrong, 0..1.
     min_excess
-        Bad calls too many that it takes to be a problem. [calls]
+        Minimum excess of a problem. [calls]
     limit
-        Problems to give at the most.
+        Maximum number of problems.
 
     Returns
     -------
@@ -86,19 +86,18 @@ def findings(
     ConfigError
         If an option is out of its range, or an instant has no time zone.
     TableNotFound
-        If no table tells of legs.
+        If no table has legs.
 
     Notes
     -----
     Set-up is tested on attempts: legs that ring together in one conversation are one, answered if any was; audio is
-    tested on measured legs. A group is held against calls of the same direction, channel, side and part of the day in
+    tested on measured legs. A group is compared with calls of the same direction, channel, side and part of the day in
     other groups; a window of time against the group's other calls and against others at that time. Calls of one
-    conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates,
-    and a group that one of these makes alone is not named. Groups that differ without a cause widen the limits
-    (variance between groups, DerSimonian and Laird's idea). p values are adjusted for all tests
-    (Bonferroni, split between families). Then the best description is taken (log likelihood less a price for each
-    condition), its calls are taken out, and everything is asked again: what is no problem any more is in
-    ``same_calls``.
+    conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates, and
+    a group whose excess comes from one of these alone is not reported. Groups that differ without a cause widen the
+    limits (variance between groups, an idea of DerSimonian and Laird). p values are adjusted for all tests (Bonferroni,
+    split between families). Then the best description is chosen (log likelihood less a penalty for each condition), its
+    calls are removed, and everything is tested again: candidates that are no longer a problem are in ``same_calls``.
 
     Examples
     --------
@@ -141,7 +140,7 @@ def findings(
 
 def _row(number: int, explained: Explained, legs: Observations, tz: str, fdr: float) -> dict[str, Any]:
     one = explained.candidate
-    # The interval is that of as many independent calls.
+    # The interval is that of the equivalent number of independent calls.
     interval = rates(one.k / one.deff, one.n / one.deff)
     keys: dict[str, Any] = {}
     for name, value in zip((GROUPINGS[name].column for name in one.by), one.values, strict=True):

@@ -26,15 +26,15 @@ class Grouping:
     name
         The column, or ``prefix4`` for the first four digits of the remote number.
     noun
-        What a group is called in a sentence.
+        The noun for a group in a sentence.
     side
-        Whose a problem of one group is.
+        Whose responsibility a problem of one group is.
     adjusts
-        Whether direction and channel may explain a difference; not where they are the question.
+        Whether direction and channel may explain a difference; not if they are the grouping.
     party
-        Whether its groups are people, numbers or devices: many, small, and each with habits of its own.
+        Whether its groups are people, numbers or devices: many, small, and each with its own habits.
     rank
-        Of groups that hold the same calls, the one with the lowest rank is named.
+        Of groups with the same calls, the one with the lowest rank is named.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Grouping:
 
     @property
     def column(self) -> str:
-        """The key under which a problem names it."""
+        """Its key in a problem."""
         return "prefix" if self.name.startswith("prefix") else self.name
 
 
@@ -77,7 +77,7 @@ GROUPINGS: Mapping[str, Grouping] = _Groupings({each.name: each for each in (
 
 @dataclass
 class Groups:
-    """Codes of every grouping, for legs and for attempts, each made when it is first asked for."""
+    """Codes of every grouping, for legs and for attempts, each computed when it is first needed."""
 
     observations: Observations
     _codes: dict[tuple[str, str], Codes] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class Groups:
             return name in self.observations.columns
         if "remote_address" not in self.observations.columns:
             return False
-        # One digit more that tells nothing apart is no grouping of its own.
+        # A prefix whose last digit distinguishes nothing is not a separate grouping.
         length = int(name.removeprefix("prefix"))
         return length == PREFIXES[0] or len(self.of(name).labels) > len(self.of(f"prefix{length - 1}").labels)
 
@@ -109,7 +109,7 @@ class Groups:
         if name.startswith("prefix"):
             return self._prefix(int(name.removeprefix("prefix")))
         if name in {"from_address", "to_address"}:
-            # The address of a user's own leg is the user, who has a grouping.
+            # The address of a user's own leg is the user, which is a separate grouping.
             app = legs.texts["channel_type"].is_in("app")
             users_end = app & (legs.outbound == (name == "to_address"))
             return Codes(np.where(users_end, -1, legs.texts[name].codes), legs.texts[name].labels)
@@ -120,7 +120,7 @@ class Groups:
         if not len(numbers.labels):
             return numbers
         if length < PREFIXES[-1]:
-            # The beginnings of the longer ones, which are fewer than the numbers.
+            # Prefixes of the longer prefixes, which are fewer than the numbers.
             longer = self.of(f"prefix{length + 1}")
             encoded = pc.dictionary_encode(pc.utf8_slice_codeunits(pa.array(longer.labels, pa.string()), 0, length))
             of_longer = np.append(encoded.indices.to_numpy(zero_copy_only=False), -1)

@@ -1,4 +1,4 @@
-"""Legs as numbers: each text column as integer codes with its labels, each measure as an array. Built once."""
+"""Legs as arrays, built once: each text column as integer codes with labels, each measure as numbers."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Observations:
 
     @property
     def conversation(self) -> Ints:
-        """The conversation of each leg; legs of none stand alone."""
+        """The conversation of each leg; a leg without one stands alone."""
         return self._conversation
 
     @cached_property
@@ -116,7 +116,7 @@ class Observations:
 
     @cached_property
     def structure(self) -> Ints:
-        """What a leg is by the set-up of its call: direction, channel, and whether somebody had called in."""
+        """The structure of each leg: direction, channel, and whether somebody had called in."""
         direction, channel = self.texts["direction"], self.texts["channel_type"]
         width = len(channel.labels) + 1
         return ((direction.codes + 1) * width + channel.codes + 1) * 2 + (self.with_inbound & self.outbound)
@@ -137,7 +137,7 @@ class Observations:
         rows, start, until = rows[order], start[order], until[order]
         conversation = self.conversation[rows]
         new = np.r_[True, conversation[1:] != conversation[:-1]]
-        # Within a conversation the latest end so far; a conversation's rows are few, so the maximum is carried along.
+        # The latest end so far within a conversation, as a running maximum: its rows are few.
         carried = _running_maximum(until, new)
         apart = np.r_[True, start[1:] >= carried[:-1]]
         begins = new | (apart & ~self.with_inbound[rows])
@@ -146,7 +146,7 @@ class Observations:
 
 
 def sums(codes: Ints, weights: Floats | None = None, *, size: int = 0) -> Floats:
-    """Rows per code, or the sum of their weights; `size` is the least number of codes.
+    """Rows per code, or the sum of their weights; `size` is the minimum number of codes.
 
     >>> sums(np.array([0, 2, 2])).tolist()
     [1.0, 0.0, 2.0]

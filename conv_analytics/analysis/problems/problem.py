@@ -24,7 +24,7 @@ class Problem:
     problem
         Its number, 1 for the one with the most excess calls.
     kind
-        What found it: ``group_rate``, ``change``, ``post_dial_delay``, ``timer_cliff``, ... (see `KINDS`).
+        The kind that found it: ``group_rate``, ``change``, ``post_dial_delay``, ``timer_cliff``, ... (see `KINDS`).
     case
         What the calls are: ``failed``, ``unanswered``, ``poor``, ``silent``, ``short``, ``dropped``, ``pdd``, ...
     where
@@ -32,13 +32,13 @@ class Problem:
     keys
         The group: column to value, or a list of values; empty for all calls. ``hour`` is like ``9-12``.
     since, until
-        When it began and ended; None if it was so all the time, or still is.
+        When it began and ended; None if it was there from the start, or still is.
     k, n, rate, lo, hi
-        Bad ones of how many, their share, and its 95 % interval that allows for clusters.
+        Bad calls, all calls, their share, and its 95 % interval, which allows for clusters.
     baseline
-        The share that is expected, 0..1.
+        The expected share, 0..1.
     excess
-        Bad ones that there would not be at that share; of a number that is not called any more, the missing calls.
+        Bad calls beyond that share; for a number that is no longer called, the missing calls.
     p, q
         Probability of at least this many by chance: alone, and among all tests.
     sure
@@ -50,7 +50,7 @@ class Problem:
     leg_ids, conversation_id
         Evidence: up to five legs, and a conversation for a timeline.
     python
-        The call that shows it.
+        The Python call that shows it.
     """
 
     problem: int
@@ -113,7 +113,7 @@ LOOKED_AT_DTYPES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Findings:
-    """What `findings` names, and what it looked at.
+    """The problems that `findings` reports, and the tests that it made.
 
     Attributes
     ----------
@@ -121,8 +121,8 @@ class Findings:
         One row per distinct problem, the one with the most excess calls first; columns as `Problem` describes them,
         with ``keys`` as a JSON object and ``leg_ids`` separated by commas.
     looked_at
-        One row per case and grouping: ``kind``, ``case``, ``by``, ``groups`` tested, ``calls`` that were counted,
-        ``smallest_q`` of them, and ``why_not``, why nothing was asked.
+        One row per case and grouping: ``kind``, ``case``, ``by``, ``groups`` tested, ``calls`` that were counted, the
+        ``smallest_q``, and ``why_not``, the reason if nothing was tested.
     """
 
     problems: Any
@@ -134,7 +134,7 @@ class Findings:
         Raises
         ------
         ConfigError
-            If there is no problem of this number.
+            If there is no problem with this number.
         """
         rows = _pandas(self.problems)
         row = rows[rows["problem"] == number]

@@ -55,7 +55,7 @@ def read_observations(
     engine = source.engine
     columns = _from_lazy(rows, texts, engine) if isinstance(engine, LazyEngine) else _from_pandas(rows, texts)
     if not source.single:
-        # Looked up here: most of the time that legs of a large dataset take is for the countries of their numbers.
+        # Looked up here: the countries of numbers take most of the time of `legs` on a large dataset.
         ends = ("remote_address", "remote_kind", "network_code")
         columns["country"] = countries.of_legs(*(columns[name] for name in ends))
         columns = versions.of_users(source, columns["user_id"]) | columns
@@ -109,7 +109,7 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
     chunks_by_column: dict[str, list[Any]] = {}
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            # Copies: a view of one column would keep the whole batch.
+            # Copies: a view of one column would keep the whole batch in memory.
             if name == "leg_id":
                 values = pa.concat_arrays([column, column.slice(0, 0)])
             else:
@@ -122,7 +122,7 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
             columns[name] = _one_by_one(chunks)
         else:
             columns[name] = _codes(chunks) if name in texts else np.concatenate(chunks)
-        # Arrow keeps what is freed for later; there is no later.
+        # Arrow's pool keeps freed memory for reuse, which is not needed any more.
         pa.default_memory_pool().release_unused()
     return columns
 

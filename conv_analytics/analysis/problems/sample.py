@@ -13,14 +13,14 @@ from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Ints, Observations
 
-#: Of more legs than this, conversations are drawn until there are about as many.
+#: Above this number of legs, conversations are sampled down to about as many.
 LARGE = 200_000
 #: The last characters of a conversation's id decide whether it is drawn.
 _CHARACTERS, _PARTS = 4, 1 << 16
 
 
 def sampled_legs(legs: Observations) -> Flags | None:
-    """The legs of the conversations that are looked at; None for all of them.
+    """The legs of the sampled conversations; None for all legs.
 
     The same conversations are drawn in every run, on every engine, whatever the order of rows.
     """

@@ -33,7 +33,7 @@ PAIRS = (
 
 
 def candidates(data: CaseData) -> Iterator[Candidate]:
-    """Everything that stands out."""
+    """All candidates that stand out."""
     for name in ("all", *data.case.by):
         if data.groups.has(name):
             yield from _of_grouping(data, GROUPINGS[name])

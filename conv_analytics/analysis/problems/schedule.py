@@ -8,9 +8,9 @@ from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import DAY_US, Ints, Observations
 
-#: A shift of fewer hours is none.
+#: Minimum hours of a shift.
 LEAST_H = 3.0
-#: Calls that are needed on either side.
+#: Minimum number of calls on either side.
 LEAST_N = 20
 
 

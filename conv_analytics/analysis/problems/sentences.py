@@ -1,4 +1,4 @@
-"""Problems in words: what, where, against what, what was ruled out, what to do, and the call that shows it."""
+"""Problems as sentences: what, where, compared with what, what was ruled out, what to do, and the call to show it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conv_analytics.analysis.problems.observations import Observations
 from conv_analytics.instants import from_micros
 from conv_analytics.time_zones import zone_info
 
-#: How a group is named, by its column.
+#: The name of a group, by its column.
 _WHERE = {
     "network_code": "network {}", "country": "country {}", "from_address": "calls from {}", "to_address": "calls to {}",
     "user_id": "user {}", "channel_type": "{} legs", "direction": "{} legs", "codec_guess": "codec {}",
@@ -22,18 +22,15 @@ _WHERE = {
 }  # fmt: skip
 _ABBREVIATIONS = {"sip": "SIP", "vbc": "VBC"}
 _SIDES = {"from_address": "caller", "to_address": "called party", "user_id": "called party"}
-#: Cases that are the platform's users' own to mend, wherever they are.
+#: Cases that only the platform's own users can fix, wherever they occur.
 _OWN = {"bad_number", "schedule"}
 SAME = 4
-#: A design effect from here on is worth a word.
+#: A design effect from here on is mentioned.
 CLUSTERED = 1.2
 
 
 def where(candidate: Candidate, tz: str) -> str:
-    """The group, and the hours or lengths if it is about some of them.
-
-    Time since when, and until when, have columns of their own.
-    """
+    """The group, and the hours or lengths if it covers only some. Beginning and end have separate columns."""
     if len(set(candidate.by)) < len(candidate.by):
         return f"calls to {len(candidate.by)} numbers"
     parts = [_group(name, value) for name, value in zip(candidate.by, candidate.values, strict=True)]
@@ -97,7 +94,7 @@ def _local(micros: int, tz: str) -> str:
 
 
 def side(candidate: Candidate, legs: Observations) -> str:
-    """Whose side it is on, as far as the group tells."""
+    """Whose side it is on, as far as the group shows."""
     if candidate.case.name in _OWN:
         return "own application"
     if not candidate.by:
@@ -126,7 +123,7 @@ def compared_with(candidate: Candidate) -> str:
 
 
 def ruled_out(candidate: Candidate) -> str:
-    """What it is not."""
+    """The explanations that were ruled out."""
     said = ["chance, adjusted for all tests"]
     if not any(GROUPINGS[name].party for name in candidate.by):
         said.append("a single number, user or conversation")

@@ -25,7 +25,7 @@ from conv_analytics.analysis.problems.case_data import (
 from conv_analytics.analysis.problems.groupings import Grouping
 from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, sums
 
-#: Calls of the same structure that a comparison needs.
+#: Minimum number of calls of the same structure for a comparison.
 LEAST_REST = 20
 #: Multiple of the usual rate that is expected of a group without comparable calls.
 ALONE = 3.0
@@ -42,9 +42,9 @@ class Table:
     Attributes
     ----------
     valid
-        Places, among the rows of the case, of those whose group is known.
+        Positions, among the rows of the case, of those whose group is known.
     codes, rate
-        Of each of these: its group, and the probability that it is bad, by its stratum in other groups.
+        For each of these, its group, and its probability to be bad, by its stratum in other groups.
     large_groups
         Codes of the groups that are large enough.
     """
@@ -55,7 +55,7 @@ class Table:
     valid: Ints
     large_groups: Ints
     of: Ints
-    """Place of each call's group among the large ones, or -1."""
+    """Position of each call's group among the large ones, or -1."""
     rate: Floats
     n: Floats
     k: Floats
@@ -70,7 +70,7 @@ class Table:
         k_all, n_all = sums(codes, y), sums(codes)
         large_groups = np.flatnonzero((k_all >= LEAST_K) & (n_all >= LEAST_N))
         if len(large_groups) > MOST_GROUPS:
-            # Of very many groups those with the highest share over the least count: the others are like the rest.
+            # Of very many groups, those with the largest k**2 / n: the others are like the rest.
             large_groups = np.sort(
                 large_groups[np.argsort(-(k_all[large_groups] ** 2) / n_all[large_groups], kind="stable")[:MOST_GROUPS]]
             )
@@ -87,7 +87,7 @@ class Table:
         outstanding = _outstanding(k_all, codes, usual)
         n_odd, k_odd = _cells(np.where(outstanding[codes], 0, -1), strata, y, 1)
         own = outstanding[large_groups][:, None]
-        # Groups that stand out themselves are no measure of what is usual.
+        # Groups that stand out themselves do not count as usual.
         n_out = n_total - n_odd - np.where(own, 0, n_in)
         k_out = k_total - k_odd - np.where(own, 0, k_in)
         overall = (k_out.sum(axis=1) + 0.5) / (n_out.sum(axis=1) + 1)
@@ -97,19 +97,19 @@ class Table:
         prior = (wide[1] + PRIOR) / (wide[0] + PRIOR / overall[:, None])
         rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / prior), 1e-5, 0.98)
         comparable = n_out >= 5 if data.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
-        # A group of a structure of its own is held against all calls, and has to stand out more.
+        # A group with a unique structure is compared with all calls, and has to stand out more.
         alone = (n_in * comparable).sum(axis=1) < n_in.sum(axis=1) / 2
-        # A codec that no other call of its kind has is that of its channel, which is asked for itself.
+        # A codec that no other call of its kind has belongs to its channel, which is tested separately.
         if not data.case.strict and grouping.name != "codec_guess":
             comparable |= alone[:, None] & (n_out.sum(axis=1) >= LEAST_REST)[:, None]
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
         e = np.where(alone, ALONE * e, e)
         noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / prior)).sum(axis=1)
         if grouping.name in STRUCTURAL:
-            # Some channels hardly ever have what others have now and then: that is no measure.
+            # Some channels hardly ever have faults that others have now and then: their rate is not a baseline.
             e = np.maximum(e, LEAST_RATE * n)
             k_out = np.maximum(k_out, LEAST_RATE * n_out)
-        # The strata of the rest together are known no better than the count of its bad calls.
+        # The rest is known no better than the count of its bad calls.
         noise = np.maximum(noise, e**2 / np.maximum(k_out.sum(axis=1) + 0.5, 0.5) * (1 - np.minimum(overall, 0.98)))
         usual[of >= 0] = rate[of[of >= 0], strata[of >= 0]]
         usable = ~outstanding
@@ -179,7 +179,7 @@ def _outstanding(k: Floats, codes: Ints, usual: Floats) -> Flags:
     total = 0.0
     for at in ranked[: min(most, int(far.sum()))]:
         total += n[at]
-        # What most calls go through is what is usual.
+        # A route of most calls is the usual one.
         if total > len(codes) * 0.4:
             break
         chosen[at] = True

@@ -1,4 +1,4 @@
-"""Versions of the application that users run, as far as anything tells them."""
+"""Versions of the application that users run, as far as the data shows them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.problems.observations import Codes
 
-#: Columns of a frame, or keys of a user's custom data, that tell a version.
+#: Columns of a frame, or keys of a user's custom data, that hold a version.
 VERSIONS = ("app_version", "version", "client_version", "sdk_version")
 
 
@@ -33,7 +33,7 @@ def of_users(source: Source, users: Codes) -> dict[str, Codes]:
 
 
 def _versions(text: Any) -> dict[str, str]:
-    """The versions in a user's custom data; nothing where it is no JSON object.
+    """The versions in a user's custom data; none if that is not a JSON object.
 
     >>> _versions('{"app_version": "4.12.0", "theme": "dark"}'), _versions("4.12")
     ({'app_version': '4.12.0'}, {})

@@ -14,27 +14,27 @@ from conv_analytics.analysis.problems.case_data import CORE, FEW, MANY
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints, sums
 from conv_analytics.analysis.problems.table import Table
 
-#: From here on the order of a group's bad calls is no chance: range of the bridge, Kuiper's limit for 1 in 50 is 1.86.
+#: Limit from which a group's bad calls are unevenly distributed: range of the bridge (Kuiper's 2 % limit is 1.86).
 UNEVEN = 1.75
-#: Maximum number of bad calls at which the ends of windows are tried.
+#: Maximum number of bad calls that are tried as ends of windows.
 ENDS = 90
 #: Minimum number of days for windows within the day.
 LEAST_DAYS = 3
-#: Windows begin and end with the data when they come so near, as a share of the calls.
+#: Windows this near to the ends of the data begin and end with it, as a share of the calls.
 NEAR_END = 0.03
 #: Maximum length of a window within the day. [h]
 LONGEST_H = 12
-#: How finely groups are looked at first.
+#: Number of bins in the first pass over groups.
 TIME_BINS, LENGTH_BINS = 240, 40
-#: From this share of bad calls on, calls that are not bad tell as much about windows as those that are.
+#: Share of bad calls from which the other calls say as much about windows as the bad ones.
 FREQUENT = 0.2
-#: Windows of a group that are as good as independent.
+#: Effective number of independent windows of a group.
 WINDOWS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A window of one group; its calls are places among the rows of the case."""
+    """A window of one group; its calls are positions among the rows of the case."""
 
     group: int
     rows: Ints
@@ -110,7 +110,7 @@ def _values(table: Table, what: str) -> Any:
     if what == "time":
         return np.where(legs.started_us[rows] == NO_INSTANT, -1, legs.started_us[rows])
     if what == "hour":
-        # The day is cut at four in the night, when few call.
+        # Days begin at four in the morning, when there are few calls.
         return np.where(legs.started_us[rows] == NO_INSTANT, -1, (legs.local_us[rows] - 4 * HOUR_US) % DAY_US)
     return np.nan_to_num(legs.numbers["talk_s"][rows], nan=-1.0)
 
@@ -136,7 +136,7 @@ def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
     total = np.maximum(e.sum(axis=1, keepdims=True), 1e-9)
     ratio = k.sum(axis=1, keepdims=True) / total
     more = np.cumsum(k - e * ratio, axis=1)
-    # The variance of each call at the group's own rate.
+    # The variance of each call at the group's rate.
     share = np.clip(k.sum(axis=1) / np.maximum(table.size, 1), 0, 0.99)
     spread = np.sqrt(np.maximum(k.sum(axis=1) * (1 - share), 1e-9))
     reach = np.maximum(more.max(axis=1), 0) - np.minimum(more.min(axis=1), 0)
@@ -265,7 +265,7 @@ def _judged(
     if n < 8:  # noqa: PLR2004
         return None
     sides = []
-    # Half a bad call more on the other side, at the group's own rate.
+    # Half a bad call is added to the other side, at the group's own rate.
     half = 0.5 * (e + e_own) / max(k + k_own, 1.0)
     own = e_own >= 2 * half
     if own:
@@ -281,7 +281,7 @@ def _judged(
     for k_other, e_other, more, against, spread in sides:
         ratio = (k_other + 0.5) / (e_other + more)
         expected = min(e * ratio, 0.98 * n)
-        # Variance of the ratio, as that of a binomial count; a count of 0 is known no better than one of 1/2.
+        # Variance of the ratio, as for a binomial count; a count of 0 has the uncertainty of 1/2.
         doubt = e**2 * (k_other + 0.5) * (1 - expected / n) / (e_other + more) ** 2
         z = float(excess_z(k, n, expected, doubt, odds=odds)) / np.sqrt(spread)
         judged.append((z, expected, against))

@@ -15,25 +15,26 @@ from conv_analytics.analysis.problems.case_data import FEW
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations, sums
 
-#: A cliff is so narrow; calls around it, on either side, show what is usual. [s]
+#: Width of a cliff, and of the windows on either side that show what is usual. [s]
 WIDTH_S, LEAST_AROUND_S, AROUND = 1.0, 5.0, 0.2
-#: Shorter calls have peaks of their own. [s]
+#: Shorter calls have other peaks. [s]
 LEAST_S = 8.0
-#: Calls at a cliff, and how much denser than around they must be.
+#: Minimum number of calls at a cliff, and their minimum density relative to the calls around it.
 LEAST_K, ODDS, LEAST_Z = 6, 1.8, 3.5
-#: Windows of one group that are as good as independent.
+#: Effective number of independent windows of one group.
 WINDOWS = 100
 _PLACES = ("all", "network_code", "country", "channel_type", "direction", "user_id", "from_address", "to_address",
            *VERSION_COLUMNS)  # fmt: skip
-#: Routes, which have timers of their own.
+#: Routes, which have their own timers.
 _ROUTES = frozenset({"network_code", "country"})
-#: Platforms and applications have timers, too; but one of them may be all that a script is used with.
+#: Platforms and applications have timers, too; but a script may be used with only one of them.
 _ENDS = frozenset({"channel_type", "direction", *VERSION_COLUMNS})
-#: Share of the calls that need others of the same own number, at another place, to be compared with.
+#: Minimum share of calls for whose own number there are calls at another place to compare with.
 LEAST_COMPARABLE = 0.5
-#: Calls at a cliff are of one direction from this share on; it is said, unless more of the others than this are, too.
+#: Share from which the calls at a cliff have one direction; it is named unless more than this share of the others has
+#: it.
 ONE_WAY, MOST_ROWS = 0.85, 0.7
-#: Where what is played or said, not a timer, may end all calls alike.
+#: Groupings in which a prompt or a script, not a timer, may end all calls alike.
 _SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
 
 
@@ -60,10 +61,10 @@ def _of_grouping(
     codes = groups.of(name).codes[rows]
     counts = np.bincount(codes[codes >= 0])
     large_groups = np.flatnonzero(counts >= 2 * LEAST_K)
-    # Most numbers have a few calls: they are not sorted.
+    # Most numbers have few calls: these are not sorted.
     enough = np.append(counts >= 2 * LEAST_K, False)[codes]
     rows, codes = rows[enough], codes[enough]
-    # Numbers of one or two bytes are sorted many times as fast.
+    # Integers of one or two bytes are sorted many times as fast.
     rows = rows[np.argsort(codes.astype(np.min_scalar_type(len(counts))), kind="stable")]
     ends_of_groups = np.cumsum(counts[large_groups])
     for code, high in zip(large_groups, ends_of_groups, strict=True):
@@ -77,7 +78,7 @@ def _of_grouping(
             expected = around * width / (2 * reach)
             ends_as_usual = None
             if name != "all":
-                # How many of the other calls that last as long end here: a habit that all calls have is no cliff.
+                # Number of other calls that end here: a habit of all calls is not a cliff.
                 longer = len(lengths) - np.searchsorted(lengths, first)
                 ends = np.searchsorted(lengths, last, side="right") - np.searchsorted(lengths, first)
                 own_longer = len(own) - begin
@@ -145,7 +146,7 @@ def _candidate(
 
 
 def _directed(candidate: Candidate, legs: Observations) -> Candidate:
-    """The candidate with the direction of its calls, if a channel or version ends so in one direction only."""
+    """The candidate with the direction of its calls, if only one direction of a channel or version ends there."""
     if not candidate.by or candidate.by[0] not in _ENDS - {"direction"}:
         return candidate
     codes = legs.texts["direction"].codes
@@ -163,7 +164,7 @@ def _directed(candidate: Candidate, legs: Observations) -> Candidate:
 
 
 def _without_peaks_of_parties(cliffs: list[Candidate], cut: Flags, legs: Observations) -> list[Candidate]:
-    """The peaks without those that the parties make: the same everywhere, or of one script or person."""
+    """The peaks without those caused by the parties: the same everywhere, or of one script or person."""
     remaining = []
     for each in cliffs:
         forced = float(cut[each.bad].mean()) >= 0.5  # noqa: PLR2004

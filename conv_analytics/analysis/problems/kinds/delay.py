@@ -15,7 +15,7 @@ def _cases(legs: Observations, _groups: Groups) -> list[Case]:
     if np.count_nonzero(known) < 20:  # noqa: PLR2004
         return []
     median = float(np.median(delay[known]))
-    # Countries differ by nature; what counts is the same country on other routes, or at other times.
+    # Countries differ by nature: each is compared with itself on other routes, or at other times.
     limits = (median + max(1.5 * median, 3.0), median + max(3 * median, 5.0))
     return [
         Case(kind="post_dial_delay", name="pdd", calls=f"calls took more than {limit:.1f} s until it rang",

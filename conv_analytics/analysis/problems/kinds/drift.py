@@ -43,7 +43,7 @@ def _of_grouping(
         z, early, late = _trend(y[inside], legs.local_us[rows[inside]])
         others = y[~inside]
         if len(others) > 50 and others.sum() >= 10:  # noqa: PLR2004
-            # What grows everywhere is not this group's.
+            # Growth everywhere is not this group's problem.
             z_others = _trend(others, legs.local_us[rows[~inside]])[0]
             z = min(z, (z - z_others) / np.sqrt(2)) if z_others > 0 else z
         n = int(np.count_nonzero(inside))

@@ -10,7 +10,7 @@ from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, O
 
 #: Nobody answers within this time of the first ring. [s]
 AT_ONCE_S = 1.0
-#: Fewer bytes a second than this are no voice; calls up to this length have no conversation.
+#: Fewer bytes per second than this are not a voice; calls up to this length have no conversation.
 SILENT_BYTES, NO_TALK_S = 200.0, 20.0
 _SECOND = HOUR_US // 3600
 

@@ -9,13 +9,13 @@ from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Flags, Floats, Ints, Observations
 
-#: A place that has more of the calls than this is no rare one.
+#: A place with a larger share of the calls is not rare.
 RARE = 0.15
-#: Least number of calls, how many times longer or dearer they are than others, and their largest share of the time.
+#: Minimum number of calls, minimum length or price relative to others, and their maximum share of the time.
 LEAST, LONGER, DEARER, TOGETHER = 12, 2.5, 4.0, 0.25
-#: How surely they are longer, as a z.
+#: Minimum z of their being longer.
 LEAST_Z = 4.0
-#: No test is needed: as a z, less where a longer prefix says the same.
+#: Stands in for a test, as a z; less where a longer prefix says the same.
 CERTAIN = 12.0
 _PLACES = ("country", "prefix3", "prefix4", "prefix5", "prefix6")
 
@@ -37,7 +37,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
         begins = np.searchsorted(codes, rare, sorter=order)
         for code, begin in zip(rare, begins, strict=True):
             mine = order[begin : begin + counts[code]]
-            # Nearly no place has its calls together: what is asked of all other calls waits for that.
+            # Hardly any place has concentrated calls: the comparison with all other calls is made only for those.
             if not _concentrated(legs.started_us[rows[mine]], span):
                 continue
             inside = np.zeros(len(rows), dtype=bool)

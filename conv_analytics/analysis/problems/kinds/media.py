@@ -15,7 +15,7 @@ def _cases(legs: Observations, _groups: Groups) -> list[Case]:
     verdict = legs.texts["verdict"]
     silent = np.nan_to_num(legs.numbers["silent_directions"]) > 0
     heard = verdict.is_in("good", "fair", "poor") & ~silent
-    # Everybody's usual audio decides what is worse than usual: a quantile, and never what a rulebook calls good.
+    # Worse than usual is relative to everybody's audio: a quantile, and never audio that a rulebook calls good.
     windows = ("time", "hour", "length")
     return [
         Case(kind="group_rate", name="silent", calls="legs had no audio in one direction or both", bad=silent,

@@ -9,17 +9,17 @@ from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups, representatives
 from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, Observations
 
-#: Attempts that follow one without a conversation to the same number within so long belong to it.
+#: Attempts within this time after an attempt without a conversation to the same number belong to it.
 GAP_US = HOUR_US // 6
-#: Calls in a row that make a storm.
+#: Minimum number of calls in a row in a storm.
 STORM = 8
-#: Share of the numbers with long rows from which on they are usual.
+#: Share of numbers with long rows from which on long rows are usual.
 COMMON = 0.3
-#: No test is needed: as a z.
+#: Stands in for a test, as a z.
 CERTAIN = 12.0
 #: A shorter call had no conversation. [s]
 NO_TALK_S = 10.0
-#: How many numbers are named.
+#: Maximum number of numbers that are named.
 MOST_NAMED = 20
 
 
@@ -36,7 +36,7 @@ def _candidates(legs: Observations, _groups: Groups, least_excess: float) -> lis
     chain = np.cumsum(~follows) - 1
     length = np.bincount(chain)
     storms = length >= STORM
-    # Where most numbers are dialled in long rows, that is how the application dials, and no storm.
+    # If most numbers are dialled in long rows, that is how the application dials, not a storm.
     several = np.unique(number[np.isin(chain, np.flatnonzero(length > 1))])
     if np.count_nonzero(storms) > max(COMMON * len(several), 12):
         return []

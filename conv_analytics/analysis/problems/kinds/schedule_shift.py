@@ -14,11 +14,11 @@ from conv_analytics.analysis.problems.groupings import Groups, representatives
 from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
 from conv_analytics.analysis.problems.schedule import LEAST_H
 
-#: Calls and days that are needed before and after.
+#: Minimum number of calls and days before and after.
 LEAST_N, LEAST_DAYS = 25, 3
 #: Maximum number of numbers that are tested, the largest first.
 MOST_NUMBERS = 200
-#: How surely calls of the other hours are answered less often, too.
+#: Minimum significance of fewer answers in the other hours.
 LEAST_Z = 2.0
 
 
@@ -68,7 +68,7 @@ def _of_number(
     fewer = float(excess_z(k, len(after), min(expected, 0.98 * len(after)), noise))
     if fewer < LEAST_Z or k - expected < least_excess:
         return None
-    # Two things that chance brings together more rarely than either.
+    # Both together are rarer by chance than either alone.
     both = normal_tail(min(fewer, 6.0)) / normal_tail(LEAST_Z)
     case = Case(
         kind="schedule_shift", name="unanswered", bad=bad, known=legs.outbound, unit="attempt", family="unanswered",
@@ -90,7 +90,7 @@ def _z(n: Any, sums: Any, cut: int) -> float:
         left = part - count[:, None] * mean
         spread += left.T @ left / count.sum() ** 2 * len(count) / (len(count) - 1)
     difference = means[1] - means[0]
-    # Few days tell little of how much days vary.
+    # Few days show little of how much days vary.
     floor = 0.5 / n[:cut].sum() + 0.5 / n[cut:].sum()
     squared = float(difference @ np.linalg.solve(spread + np.eye(2) * floor * 0.5, difference))
     squared *= max(len(n) - 4, 1) / len(n)

@@ -1,4 +1,4 @@
-"""Meaningless scores: 4.5 and 100 % where no packet was counted, or in spite of losses."""
+"""Meaningless scores: 4.5 and 100 % where no packet was counted, or despite losses."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from conv_analytics.analysis.problems.case import ENDS, VERSION_COLUMNS, Case, K
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Observations
 
-#: A score from here on, and a quality of 100 %, is the value that a leg begins with.
+#: A score from here on, with a quality of 100 %, is the start value of a leg.
 START_MOS = 4.495
-#: Seconds, and bytes a second, from which on packets must have been counted.
+#: Minimum duration, and bytes per second, at which packets must have been counted.
 LEAST_S, LEAST_BYTES = 5.0, 1_000.0
 LOSS_PCT = 1.0
 

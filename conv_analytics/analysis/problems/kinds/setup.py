@@ -8,7 +8,7 @@ from conv_analytics.analysis.problems.case import ENDS, PARTIES, ROUTES, VERSION
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Flags, Observations
 
-#: A ring timer of so few seconds gives up before people answer.
+#: A ring timer as short as this gives up before people answer. [s]
 SOON_S = 12.0
 _FAILED = ("network", "signalling", "platform", "policy")
 

@@ -8,7 +8,7 @@ from conv_analytics.analysis.problems.observations import Observations
 
 #: Calls up to this length are short. [s]
 SHORT_S = 6.0
-#: SIP codes from here on do not end a call in good order.
+#: SIP codes from here on do not end a call normally.
 REFUSED = 400
 
 

@@ -13,7 +13,7 @@ from conv_analytics.analysis.problems.case_data import FEW
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
 
-#: Least calls of a number, days with calls, and calls missing since.
+#: Minimum calls of a number, days with calls, and missing calls since.
 LEAST_CALLS, LEAST_DAYS, LEAST_MISSING = 30, 4, 10.0
 
 
@@ -24,7 +24,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
     # Extensions of a trunk may go on with a number that nobody calls over the telephone network any more.
     codes = legs.texts["to_address"].codes.astype(np.int64)
     codes = np.where(codes >= 0, codes * width + channel.codes + 1, -1)
-    # Users of the application who call in have habits of their own.
+    # Users of the application who call in have their own habits.
     inbound &= ~legs.texts["channel_type"].is_in("app", "websocket")
     rows = np.flatnonzero(inbound & (codes >= 0) & (legs.started_us != NO_INSTANT))
     if len(rows) < 2 * LEAST_CALLS:
@@ -40,7 +40,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
         if before < LEAST_CALLS or len(days) < LEAST_DAYS:
             continue
         missing = len(own) * after / before
-        # Days of one number vary more than chance: that many fewer independent calls are missing.
+        # Days of one number vary more than by chance: the missing calls count as that many fewer independent ones.
         noise = _noise(legs.started_us[own], others[others <= last])
         if missing < max(LEAST_MISSING, least_excess):
             continue
