@@ -25,7 +25,7 @@ from conv_analytics.instants import EPOCH, MICROSECOND, from_micros
 
 UNITS = ("leg", "call", "conversation")
 FROM = ("started", "answered")
-#: What tells where a leg without an end ends, where it is there.
+#: Optional columns that bound the end of a leg without an end.
 _LAST = ("answered", "answered_at", "ringing_at")
 _INSTANT = pd.DatetimeTZDtype("us", "UTC")
 
@@ -53,20 +53,20 @@ def concurrency(
     busy_from
         ``started`` (a line is taken from there on) or ``answered`` (talk).
     until
-        Where those end that are still up; the last instant in the data when absent. What begins later is left out.
+        End of those that are still up; the last instant in the data when absent. Later starts are left out.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        ``at``, ``concurrent`` (from there until the next row), ``open`` (those among them that were answered and have
-        no end).
+        ``at``, ``concurrent`` (from there until the next row), ``open`` (those of them that were answered and have no
+        end).
 
     Notes
     -----
-    Intervals are half-open: a call that ends in the microsecond in which another starts is not up with it. The area
+    Intervals are half-open: a call that ends in the microsecond in which another starts does not overlap it. The area
     under the curve is the sum of the durations. Without an end an answered leg is still up, as in `calls`; one that was
-    not answered ends at the last instant that is known of it: its end was lost. Rows with no start, or an end before
-    it, are in `busy_hour` as ``unplaced``.
+    not answered ends at its last known instant: its end was lost. Rows with no start, or an end before it, are in
+    `busy_hour` as ``unplaced``.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def busy_hour(
     Parameters
     ----------
     by
-        Columns of legs or calls; times of the day say nothing here, see `traffic`.
+        Columns of legs or calls; times of the day are not possible here, see `traffic`.
 
     Other parameters are those of `concurrency`.
 
@@ -120,8 +120,8 @@ def busy_hour(
 
     Notes
     -----
-    The hour slides; it is not one of the clock. Erlangs are busy seconds / 3600. Put them into `trunks_needed`, with
-    care where calls were blocked: what was carried is less than what was offered.
+    The hour slides; it is not one of the clock. Erlangs are busy seconds / 3600. Pass them to `trunks_needed`, with
+    care where calls were blocked: carried traffic is less than offered traffic.
 
     Examples
     --------
@@ -166,7 +166,7 @@ def traffic(
 ) -> Any:
     """The load of every hour of the clock, from the first to the last.
 
-    Parameters are those of `concurrency`, and the IANA time zone whose hours are meant.
+    Parameters are those of `concurrency`, and the IANA time zone of the hours.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def traffic(
 
     Notes
     -----
-    Hours without traffic are there, with 0. An hour that the clock repeats is two rows, one that it skips is none.
+    Hours without traffic are included, with 0. An hour that the clock repeats has two rows, one that it skips has none.
 
     Examples
     --------
@@ -261,7 +261,7 @@ def _cut_off(rows: Rows, begin: str, until: datetime | None) -> datetime:
         return in_utc("until", until)
     names = dict.fromkeys(("started_at", begin, "ended_at", "last_at"))
     latest = [rows.span(name)[1] for name in names]
-    # One microsecond more: what starts at the last instant is up there.
+    # One microsecond more: a leg that starts at the last instant is up then.
     last = max((at for at in latest if at), default=EPOCH)
     return last + MICROSECOND
 

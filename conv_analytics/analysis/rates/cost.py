@@ -1,4 +1,4 @@
-"""What calls cost, whether the prices are right, and what bad calls cost (M31)."""
+"""The cost of calls, a check of the prices, and the cost of bad calls (M31)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import CASES, SHORT_S, short
 from conv_analytics.analysis.rates import scope as scopes
 
-#: A price may be off by this amount, or by this share of itself.
+#: Tolerance of a price: this amount, or this share of it.
 _OFF, _OFF_SHARE = 1e-6, 0.01
-#: Billing increments that are usual. [s]
+#: Usual billing increments. [s]
 INCREMENTS_S = (1, 6, 10, 30, 60)
 
 
@@ -38,13 +38,13 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
         Per group and currency: the keys, ``currency`` (null: the account's), ``legs``, ``unpriced`` (without a price,
         as is usual for unanswered ones), ``unpriced_answered``, ``spend``, ``spend_unanswered``, ``talk_min``
         (minutes of answered legs), ``untimed`` (answered legs whose minutes are not known: still up, or their end or
-        answer was lost), ``per_answered_min`` (spend per minute of the answered legs of which both are known; null
+        answer was lost), ``per_answered_min`` (spend per minute of the answered legs for which both are known; null
         without any).
 
     Notes
     -----
-    Currencies are never added up. A missing price is not 0. A leg that has a price and no minutes, or minutes and no
-    price, would make minutes dearer or cheaper than any were: it is in the sums, not in the price per minute.
+    Amounts of different currencies are never summed. A missing price is not 0. A leg with a price but no minutes, or
+    minutes but no price, would distort the price per minute: it is in the sums, not in that price.
 
     Examples
     --------
@@ -101,9 +101,9 @@ def price_audit(data: Any) -> Any:
 
     Notes
     -----
-    ``rate`` is per minute: 0.0045 for 2 s is 0.00015. Rounding and least charges differ by country, so a cluster
-    that is not exact is a question to the price list, not a mistake by itself.
-    Unanswered legs of no duration are left out.
+    ``rate`` is per minute: 0.0045 for 2 s is 0.00015. Rounding and minimum charges differ by country, so a cluster that
+    is not exact calls for a look at the price list, and is not a mistake by itself. Unanswered legs of no duration are
+    left out.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def price_audit(data: Any) -> Any:
     rows = scopes.attempts(source, scope="all", unit="leg", needs=needs, reads=keys)
     billed_rows = rows.filter(is_true(nw.col("billed_s") > 0) | is_true(nw.col("price") > 0))
     columns = ("leg_id", "billed_s", "price")
-    # One row per leg that was billed: rounding is told by numpy, which says the same on every engine.
+    # One row per billed leg: numpy detects the rounding, with the same result on every engine.
     legs = billed_rows.select(*keys, *columns).collect()
     legs["expected"] = legs["rate"] * legs["billed_s"] / 60
     legs["rule"] = _rules(legs)
@@ -156,7 +156,7 @@ def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     Parameters
     ----------
     data, scope
-        As for `cost`. A frame with a column ``verdict``, as `quality` gives it, tells poor ones too.
+        As for `cost`. With a column ``verdict``, as in a frame of `quality`, poor legs are counted, too.
     short_s
         Longest answered call that counts as short, in seconds.
 

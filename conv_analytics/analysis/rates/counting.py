@@ -1,4 +1,4 @@
-"""Counts per group in one pass over the rows, and the rates that they make."""
+"""Counts per group in one pass over the rows, and the rates made from them."""
 
 from __future__ import annotations
 

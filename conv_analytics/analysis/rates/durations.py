@@ -42,9 +42,9 @@ def short_calls(
     data, by, scope, unit, tz, min_n
         As for `kpi`. Carriers often count per calling number and week: ``by=["from_address", "week"]``.
     bounds_s
-        Bounds [s], each with a rate of its own; a call of exactly that length is included.
+        Bounds [s], each with its own rate; a call of exactly that length is included.
     without_zero
-        Leave calls of 0 s out, above and below the line.
+        Leave calls of 0 s out of numerator and denominator.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def duration_hist(
     data, by, scope, unit, tz
         As for `kpi`.
     edges_s
-        Where one class ends and the next begins; the first begins at 0, the last has no end.
+        Bounds between the classes; the first class begins at 0, the last has no end.
 
     Returns
     -------

@@ -44,13 +44,13 @@ def heatmap(
     data
         A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs` or `calls`.
     metric
-        A rate out of `kpi_metrics`; only the starts are counted when absent.
+        A rate of `kpi_metrics`; only starts are counted when absent.
     tz
-        IANA time zone whose hours and weekdays are meant, such as ``Europe/London``.
+        IANA time zone of hours and weekdays, such as ``Europe/London``.
     scope, unit
         As for `kpi`.
     since, until
-        The time that is looked at, the end not included. From the first to the last start, as full hours, when absent.
+        The period, without its end. From the first to the last start, as full hours, when absent.
     min_n
         Cells with a rate of fewer cases are not ``enough``.
 
@@ -69,7 +69,7 @@ def heatmap(
     Notes
     -----
     Where clocks change, an hour is missing or comes twice: a Sunday in October has two hours from 1 to 2 in London, and
-    counting them as one would show twice the calls. So starts are divided by the hours that there were.
+    counting them as one would show twice the calls. So starts are divided by the hours that existed.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def heatmap(
     zone = zones.Zone.over(tz, first, last)
     begin, end = (None if at is None else micros(at) for at in (first, last))
     if begin is not None and end is not None:
-        # Whole hours of that clock, unless the caller says from when to when.
+        # Whole hours of that clock, unless the caller set the period.
         begin = begin if since is not None else zone.floor(begin)
         end = end if until is not None else zone.ceil(end)
         zone = zones.Zone.over(tz, from_micros(begin), from_micros(end))

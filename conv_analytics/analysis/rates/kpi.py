@@ -33,11 +33,11 @@ def kpi(
     data
         A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs` or `calls`.
     by
-        What to group by: columns of legs (``country``, ``network_code``, ``direction``, ``channel_type``, ``sip_code``,
+        Keys to group by: columns of legs (``country``, ``network_code``, ``direction``, ``channel_type``, ``sip_code``,
         ``outcome``, ...), and ``hour``, ``weekday`` (0 is Monday), ``day``, ``week`` (its Monday) of the start in `tz`.
         A frame may have further columns of text.
     metrics
-        Names out of `kpi_metrics`; all when absent.
+        Names from `kpi_metrics`; all when absent.
     scope
         ``outbound``, ``inbound`` or ``all``: the attempts that are counted.
     unit
@@ -51,20 +51,21 @@ def kpi(
     -------
     pandas.DataFrame or the caller's kind
         Per group and metric: the keys, ``metric``, ``k``, ``n``, ``rate`` (0..1), ``lo``, ``hi`` (Wilson, 95 %),
-        ``unknown`` (cases left out of n because it is not known), ``enough``. A rate of no cases is null, not 0.
+        ``unknown`` (attempts left out of n because their case is not known), ``enough``. A rate of no cases is null,
+        not 0.
 
     Raises
     ------
     ConfigError
-        If an option is a word that is not known.
+        If an option has an unknown value.
     ColumnNotFound
-        If a column that is asked for, or needed, is missing.
+        If a requested or needed column is missing.
 
     Notes
     -----
-    Legs are no calls: a forwarded call has two outbound legs, and each is an attempt. Attempts that are not answered
-    and have no code count by the platform's reason words; answered ones are 200, whatever their hangup says. Sources
-    are named per metric by `kpi_metrics`.
+    Legs are not calls: a forwarded call has two outbound legs, and each is an attempt. Unanswered attempts without a
+    code are classified by the platform's reason words; answered ones are 200, whatever their hangup says. Sources are
+    named per metric by `kpi_metrics`.
 
     Examples
     --------

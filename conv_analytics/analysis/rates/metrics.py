@@ -30,11 +30,11 @@ class Count:
     Attributes
     ----------
     name, words
-        Its name, and what it says in words.
+        Its name, and its description.
     holds
         The condition; never null.
     needs, helps
-        Columns it cannot do without, and those that it looks at where they are there.
+        Required columns, and columns that it reads if they exist.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Metric:
     Attributes
     ----------
     unknown
-        The count of those left out of n because it is not known, or "" when nothing is left out.
+        The count of attempts left out of n because their case is not known, or "" when nothing is left out.
     meaning, source, notes
         For people.
     """
@@ -85,7 +85,7 @@ def with_code(rows: Rows) -> Rows:
     reason, status = (nw.when(is_true(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
     rows = rows.with_columns(nw.coalesce(reason, status, "reason_code").alias("_word"))
     codes = [is_true(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
-    # 200 is the code of an answer, or of a CANCEL; the second says nothing of why.
+    # 200 is the code of an answer, or of a CANCEL, which gives no reason.
     rows = rows.with_columns(
         nw.sum_horizontal(*codes).alias("_word_code"),
         nw.when(is_true(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_own_code"),
@@ -139,12 +139,12 @@ def _within(low: int, high: int) -> nw.Expr:
 
 _answered = is_true(_col("answered"))
 _rang = ~_col("ringing_at").is_null()
-# A SIP code is an answer to a call that was sent, a refusal, too. Only what the platform kept back is no seizure.
+# A SIP code, even of a refusal, answers a call that was sent. Only calls that the platform kept back are not seizures.
 _not_sent = ~_answered & ~_rang & ~is_true(_col("sip_code") > 0) & is_true(_col("reason").is_in(NOT_SENT_WORDS))
 _able = _answered | _code(480, 486, 600, 603)
 _effective = _able | _code(607) | (_rang & _code(408, 487))
 _end_unknown = _answered & (_col("ended_at").is_null() | is_true(_col("flags").str.contains("no_hangup", literal=True)))
-# Codes and words that end a call which was up: time-outs, lost dialogues, servers. Any other end is a hangup.
+# Codes and words that end an established call: time-outs, lost dialogues, servers. Any other end is a hangup.
 _broken = (
     is_true(_col("sip_code").is_in([408, 481]) | ((_col("sip_code") >= 500) & (_col("sip_code") <= 599)))  # noqa: PLR2004
     | is_true(_col("reason_code") == "REMOTE_FAILURE")

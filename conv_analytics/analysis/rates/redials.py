@@ -35,14 +35,14 @@ COLUMNS = (
 def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     """Calls, and whether the same two ends called again.
 
-    A redial is the plainest sign that a call did not do its work: use it to check verdicts and outcomes.
+    A redial is the clearest sign that a call failed its purpose: use it to check verdicts and outcomes.
 
     Parameters
     ----------
     data
         A `Dataset`, `Frames`, a mapping of tables, or the frame that `calls` gives.
     within_s
-        How soon after its end the next call has to start. [s]
+        Maximum time from its end to the start of the next call. [s]
 
     Returns
     -------
@@ -53,7 +53,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     Notes
     -----
     The next call of a pair is the one that starts next, whoever starts it; one that starts before the end of this one
-    is no redial. Calls after the export's last are not seen: redials of the last `within_s` are missing.
+    is not a redial. Calls after the export's last are not known: redials of the last `within_s` are missing.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
         rows = Rows.read_single(source, CALLS, needed=needed, maker="calls()")
     else:
         rows = call_rows(source)
-    # Looked at twice: once for the next call of each pair.
+    # Read twice: once for the next call of each pair.
     rows = rows.select(*_TAKEN).materialized()
     caller, callee = nw.col("from_address"), nw.col("to_address")
     known = ~caller.is_null() & ~callee.is_null() & ~nw.col("started_at").is_null()

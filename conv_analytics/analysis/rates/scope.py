@@ -21,7 +21,7 @@ from conv_analytics.tables.column import Column
 
 SCOPES = ("outbound", "inbound", "all")
 UNITS = ("leg", "call")
-#: What rates ask of legs and is not known of calls.
+#: Columns that rates read from legs and that calls do not have.
 _ONLY_LEGS: dict[str, Any] = {
     "ringing_at": datetime,
     **dict.fromkeys(("byte_in", "byte_out"), int),
@@ -41,12 +41,12 @@ def attempts(
 ) -> Rows:
     """Legs or calls in scope, with the columns needed, those of `by`, and those of `reads`: null where there are none.
 
-    Of legs that have to be made only these columns are made; frames and calls may have more.
+    If legs have to be computed, they get only these columns; frames and calls may have more.
 
     Raises
     ------
     ConfigError
-        If the scope or the unit is unknown, or a table of legs is asked for calls.
+        If the scope or the unit is unknown, or calls are requested from a frame of legs.
     ColumnNotFound
         If a column that is needed is missing.
     """
@@ -89,7 +89,7 @@ def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[s
     for name in extra:
         if name not in names:
             raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))
-    # Only what is asked for: the keys of legs are long, and rows may be computed into a table.
+    # Only requested columns: the keys of legs are long, and rows may be computed into a table.
     return _of_calls(call_rows(source)) if unit == "call" else leg_rows(source, reads).select(*sorted(reads))
 
 

@@ -40,21 +40,21 @@ def service_level(
     within_s
         Seconds from start to answer that count as in time.
     forgiven_s
-        Calls given up within this time [s] are left out: the caller misdialled. 5 to 10 are usual. Calls that failed,
-        or were refused, are not forgiven, however short they were.
+        Calls abandoned within this time are left out: the caller misdialled. 5 to 10 are usual. Calls that failed, or
+        were refused, are not forgiven, however short they were. [s]
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Per group: the keys, ``within_s``, ``forgiven_s``, ``k`` (answered in time), ``n`` (answered, failed, or given
-        up and not forgiven), ``rate``, ``lo``, ``hi``, ``forgiven``, ``unknown`` (answered after an unknown time, or
-        not answered and without an end), ``enough``.
+        Per group: the keys, ``within_s``, ``forgiven_s``, ``k`` (answered in time), ``n`` (answered, failed, or
+        abandoned and not forgiven), ``rate``, ``lo``, ``hi``, ``forgiven``, ``unknown`` (answered after an unknown
+        time, or not answered and without an end), ``enough``.
 
     Notes
     -----
-    Of the denominators in use this is answered + abandoned - abandoned early; with ``forgiven_s=0`` all abandoned ones
-    are in it. An inbound leg may count as answered when the platform picks it up: ask calls, or the legs to agents
-    (``scope="outbound"``), for the time until a person answered.
+    Of the denominators in use this is answered + abandoned - abandoned early; with ``forgiven_s=0`` it includes all
+    abandoned calls. An inbound leg may count as answered when the platform picks it up: for the time until a person
+    answered, use calls, or the legs to agents (``scope="outbound"``).
 
     Examples
     --------

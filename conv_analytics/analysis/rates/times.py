@@ -20,7 +20,7 @@ from conv_analytics.analysis.maths.survival import aalen_johansen
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 
-#: What can be measured: column of legs -> meaning.
+#: Measures: column of legs -> meaning.
 MEASURES = {
     "talk_s": "Average call duration (ACD, ALOC): talk of answered calls.",
     "pdd_s": "Post-dial delay: start to ringing, or to the answer of a call that never rang.",
@@ -28,7 +28,7 @@ MEASURES = {
     "setup_s": "Start to answer, of answered calls; see `answer_times` for all.",
     "billed_s": "What is billed.",
 }
-#: Of calls only this is known.
+#: The only measure of calls.
 _OF_CALLS = ("talk_s",)
 
 
@@ -49,7 +49,7 @@ def kpi_values(
     data, by, scope, unit, tz
         As for `kpi`.
     measures
-        Out of ``talk_s``, ``pdd_s``, ``ring_s``, ``setup_s``, ``billed_s``; all when absent.
+        Any of ``talk_s``, ``pdd_s``, ``ring_s``, ``setup_s``, ``billed_s``; all when absent.
         Calls have ``talk_s`` only.
 
     Returns
@@ -61,7 +61,7 @@ def kpi_values(
     Notes
     -----
     The mean of ``talk_s`` is the ACD (RFC 6076: session duration, from answer to end), its total / 60 the minutes.
-    Quantiles are numpy's ``linear``. Negative times are null in `legs`, and in no number here.
+    Quantiles are numpy's ``linear``. Negative times are null in `legs`, and not counted here.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def kpi_values(
     reads = ["answered"] if ringing else []
     rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=reads)
     if ringing:
-        # Legs have the ringing of unanswered ones, too: how long those were let ring is no time to an answer.
+        # Legs also have the ringing time of unanswered ones, which is not a time to an answer.
         lost = is_true(~nw.col("answered"))
         rows = rows.with_columns(nw.when(~lost).then(nw.col("ring_s")).alias("ring_s"))
     rows = rows.with_time_keys(keys, tz).select(*keys, *names)
@@ -90,7 +90,7 @@ def kpi_values(
     for name in names:
         part = groups[keys].assign(measure=name, n=groups[f"{name}_n"].fillna(0).astype("Int64"))
         for stat in ("mean", "p5", "p50", "p95", "min", "max", "total"):
-            # Of no rows at all pandas gives a null that is no float.
+            # Without rows, pandas returns a null that is not a float.
             numbers = groups[f"{name}_{stat}"].astype("Float64").to_numpy("float64", na_value=np.nan)
             part[stat] = np.where(part["n"] > 0, numbers, np.nan)
         for stat in ("p5", "p95"):
@@ -127,15 +127,16 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     -------
     pandas.DataFrame or the caller's kind
         Per group and time of an answer: the keys, ``after_s``, ``at_risk`` (still waiting until then), ``answers``,
-        ``failures`` (that failed since the row before), ``rate`` (share that would be answered by then if nobody gave
-        up), ``lo``, ``hi`` (95 %; null where nobody is left waiting: nothing follows from one call for the next).
+        ``failures`` (since the row before), ``rate`` (share that would be answered by then if nobody gave up), ``lo``,
+        ``hi`` (95 %; null where nobody is left waiting: one call says nothing about the next).
 
     Notes
     -----
     Aalen-Johansen. A call that failed, was refused, busy or declined is never answered, however long anyone waits: a
     competing event, which holds the curve below 1. A call that the caller or the ring timer gave up (outcome
-    ``cancelled``, ``no_answer``, or not known) waited at least until then: it is right-censored there. Leaving these
-    out makes answers look fast; counting them as never makes them look rare. Without failures this is Kaplan-Meier.
+    ``cancelled``, ``no_answer``, or unknown) waited at least until then: it is right-censored there. Leaving these out
+    makes answers look fast; counting them as never answered makes answers look rare. Without failures this is
+    Kaplan-Meier.
 
     Examples
     --------
@@ -196,7 +197,7 @@ def answer_times(
 
     Notes
     -----
-    Shares of all calls, failed ones too; see `answer_curve`. With nine of ten failed no more than a tenth is ever
+    Shares of all calls, including failed ones; see `answer_curve`. If nine of ten failed, no more than a tenth is ever
     answered, and the time for half of them is null.
 
     Examples
@@ -237,7 +238,7 @@ def _waits(data: Any, by: str | Sequence[str], scope: str, tz: str) -> tuple[Sou
     needs = {"answered", "setup_s", "started_at", "ended_at"}
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=keys, reads=["outcome"])
     answered = is_true(nw.col("answered"))
-    # A leg whose outcome is not known may have been given up: it is censored.
+    # A leg with an unknown outcome may have been given up: it is censored.
     failed = ~answered & ~nw.col("outcome").fill_null("unknown").is_in([*GIVEN_UP, "answered"])
     rows = rows.with_time_keys(keys, tz).with_micros("started_at", "ended_at")
     gave_up = nw.when(~answered).then(seconds_between("started_at_us", "ended_at_us"))
@@ -259,7 +260,7 @@ def _groups(waits: pd.DataFrame, keys: list[str]) -> list[tuple[Any, pd.DataFram
 
 def _with_keys(part: pd.DataFrame, key: Any, keys: list[str], waits: pd.DataFrame) -> pd.DataFrame:
     if key is None:
-        # No groups: none are asked for, or there are no rows to make them of.
+        # No groups: none were requested, or there are no rows.
         part = part if not keys else part.iloc[:0]
         key = (None,) * len(keys)
     for place, name in enumerate(keys):
