@@ -1,8 +1,8 @@
 """Questions about an export, answered as frames.
 
-Every function takes what an export gives, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
+Every function takes the result of an export, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
 pyarrow, Polars, Spark, or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.
-Importing this package gives pandas frames an accessor: ``frames["hangups"].conv.legs()``.
+Importing this package adds an accessor to pandas frames: ``frames["hangups"].conv.legs()``.
 
 >>> from conv_analytics.analysis.engine.source import Source
 >>> Source.of({}).tables

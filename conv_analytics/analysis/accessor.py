@@ -16,7 +16,7 @@ COMMON = (
     "answer_times", "busy_hour", "calls", "concurrency", "conversations", "cost", "duration_hist", "heatmap", "kpi",
     "kpi_values", "ledger", "legs", "service_level", "short_calls", "traffic",
 )  # fmt: skip
-#: Its drawings, and where they are: by name only, because the analysis does not import drawings.
+#: The plots that the accessor offers and their modules: by name, because the analysis does not import plots.
 DRAWN = {
     "ladder": ("conv_analytics.notebook", "show_ladder"),
     "timeline": ("conv_analytics.notebook", "show_timeline"),
