@@ -118,7 +118,7 @@ def _plain(legs: pd.Series[str]) -> pd.Series[str]:
 
 def _lines(without: Coverage, both: Coverage, webhooks: int, transient: int) -> Iterator[str]:
     total = int(without.shares.iloc[0]["n"])
-    yield f"{transient:,} of its {total:,} legs were in transient conversations: no list has them once they ended"
+    yield f"{transient:,} of its {total:,} legs were in transient conversations: no list has them once they have ended"
     yield f"an export alone has {_share(without)}; coverage names what is missing: {_missing(without)}"
     yield f"with {webhooks:,} webhooks that a listener received it has {_share(both)}; missing: {_missing(both)}"
 
