@@ -38,6 +38,9 @@ FILE_BYTES = 128 * 2**20
 ROW_GROUPS = 16
 #: Files kept open at once: a run may touch many days.
 OPEN_FILES = 24
+#: Rows of a file up to which it is compressed by Snappy: setting up zstd for each column takes as long as writing such
+#: a file, and a third of the time of reading it, for a sixth less on the disk.
+SMALL_FILE_ROWS = 256
 
 
 def no_deadline() -> None:
@@ -100,6 +103,7 @@ class StagedFiles:
         self._writing: Future[None] | None = None
         self._quarantine = self._staging / STAGED_QUARANTINE
         self._in_time: Callable[[], None] = no_deadline
+        self._has_all_rows = False
 
     def writes(self, name: str) -> bool:
         """Whether rows of a table are written."""
@@ -145,7 +149,7 @@ class StagedFiles:
 
         `in_time` is called between steps, by several threads; when it raises, only `drop` may follow.
         """
-        self._in_time = in_time
+        self._in_time, self._has_all_rows = in_time, True
         with disk_errors(self._layout.root):
             self._ensure_every_table()
             self._flush()
@@ -230,11 +234,12 @@ class StagedFiles:
             path.parent.mkdir(parents=True, exist_ok=True)
             # JSON texts hardly repeat: a dictionary of them would only cost time and space.
             words = [column.name for column in part.table.columns if column.kind is not Json]
+            small = self._has_all_rows and part.rows <= SMALL_FILE_ROWS
             part.writer = pq.ParquetWriter(
                 path,
                 part.table.schema,
-                compression="zstd",
-                compression_level=1,
+                compression="snappy" if small else "zstd",
+                compression_level=None if small else 1,
                 use_dictionary=words,
             )
         return part.writer

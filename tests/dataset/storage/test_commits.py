@@ -441,6 +441,28 @@ def test_files_are_closed_before_they_have_many_row_groups(tmp_path: Path, monke
     assert len(set(whole["event_id"].to_pylist())) == commit.rows["events"] == 40
 
 
+@pytest.mark.parametrize(
+    ("heights", "codec"), [([6], "SNAPPY"), ([250, 6], "SNAPPY"), ([250, 7], "ZSTD"), ([4000], "ZSTD")]
+)
+def test_only_files_that_stay_small_are_compressed_by_snappy(tmp_path: Path, heights: list[int], codec: str) -> None:
+    assert staged_files.SMALL_FILE_ROWS == 256
+    writer = DatasetWriter(tmp_path, DAY, ["events"])
+    for part, height in enumerate(heights):
+        writer.place("events", DAY, rows(TABLES["events"], height, start=1000 * part))
+    (file,) = writer.commit({}, {}).files
+    group = pq.read_metadata(tmp_path / file.path).row_group(0)
+    assert {group.column(number).compression for number in range(group.num_columns)} == {codec}
+    assert len(open_dataset(tmp_path)["events"]) == sum(heights)
+
+
+def test_few_rows_of_a_file_that_may_still_grow_are_compressed_by_zstd(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path, DAY, ["events"])
+    writer.place("events", DAY, rows(TABLES["events"], 4))
+    writer._files._flush()
+    (file,) = writer.commit({}, {}).files
+    assert pq.read_metadata(tmp_path / file.path).row_group(0).column(0).compression == "ZSTD"
+
+
 def test_the_next_number_is_never_taken_twice(tmp_path: Path) -> None:
     for number in range(3):
         assert write(tmp_path, number).number == number + 1
