@@ -115,7 +115,7 @@ def _unread_files(setup: Setup) -> Iterator[Finding]:
     try:
         json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
-        yield warning(f"{path} cannot be read as JSON", "Write it anew with: vonage auth set")
+        yield warning(f"{path} cannot be read as JSON", "Write it again with: vonage auth set")
 
 
 __all__ = ["application_id", "certificates", "host", "private_key", "proxy"]

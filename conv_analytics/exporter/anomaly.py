@@ -82,8 +82,8 @@ def _nights(runs: list[Mapping[str, Any]]) -> list[_Night]:
     for run in runs:
         at, before = _start(run), nights[-1].at if nights else datetime.min.replace(tzinfo=UTC)
         # A night with a warning defines nothing, unless somebody accepted it.
-        believed = not run.get("warning") or run.get("allow_empty")
-        if run["status"] == "complete" and believed and at - before >= NIGHT_GAP:
+        accepted = not run.get("warning") or run.get("allow_empty")
+        if run["status"] == "complete" and accepted and at - before >= NIGHT_GAP:
             nights.append(_Night(at, _events(run) + _parts(runs, before, at)))
     return nights
 

@@ -31,7 +31,7 @@ EVERY_S = 30.0
 #: Maximum ids in one record; the others are only counted.
 _IDS = 20
 _TOO_MANY = 429
-#: What most events of a run are; a union of these would be made anew each time.
+#: What most events of a run are; a union of these would be made again each time.
 _REQUESTS = (RequestSent, ResponseReceived)
 
 

@@ -20,7 +20,7 @@ class AllowedSenders:
         Such as ``216.147.0.0/18``; every sender is allowed when there are none.
     proxies
         How many proxies of yours stand in front: each adds an address to ``X-Forwarded-For``, and the sender's is that
-        many places from its end. With 0, the header is not believed.
+        many places from its end. With 0, the header is ignored.
 
     Raises
     ------

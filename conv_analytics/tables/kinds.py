@@ -15,7 +15,7 @@ a vocabulary    dictionary of strings        ``category``           `cells.choic
 
 Money is exact on disk. pandas has no decimal dtype that a plain ``pd.read_parquet`` could name, it would make a column
 of Python objects; so pandas sees doubles, exact to some fifteen digits. Files of earlier versions have
-decimal128(18, 8): they are read in the type of today (`as_declared`).
+decimal128(18, 8): they are read in the current type (`as_declared`).
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def reads_as(stored: pa.DataType, declared: pa.DataType) -> bool:
 def as_declared(rows: pa.Table, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
     """Rows of any version with some columns, by default all, in the types declared today.
 
-    Money gets the type of today; a column that files of earlier versions lack gets what those mean by that.
+    Money gets the current type; a column that files of earlier versions lack gets what those mean by that.
     """
     result = []
     for field in schema if columns is None else map(schema.field, columns):

@@ -26,7 +26,7 @@ _THURSDAY, _SATURDAY, _WEEK = 3, 5, 7
 _FEW, _FOLLOWING, _MOST_FOLLOWING = 10, 0.6, 0.9
 #: Days before a period that are excluded from its variance, and the number of scores that suffice for one.
 _GUARD, _ENOUGH, _FEWEST = 14, 6, 3.0
-#: Standard errors above 1 from which a variance is believed; median of the size of a standard normal number.
+#: Standard errors above 1 from which a variance counts as real; median of the size of a standard normal number.
 _DOUBT, _DOUBT_MEDIAN, _MEDIAN = 0.5, 2.5, 0.6745
 _NORMAL = NormalDist()
 

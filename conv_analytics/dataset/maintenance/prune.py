@@ -95,7 +95,7 @@ def first_day_kept(older_than: timedelta | date, now: datetime | None = None) ->
     if day is None:
         day = ((now or datetime.now(UTC)) - older_than).date()  # type: ignore[operator]
     if day >= today:
-        raise ConfigError(f"{day} is not in the past: nothing of today is removed. Name an age of a day or more.")
+        raise ConfigError(f"{day} is not in the past: rows of today are never removed. Name an age of a day or more.")
     return day
 
 

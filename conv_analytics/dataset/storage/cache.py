@@ -1,9 +1,9 @@
 """The cache of questions about a folder, in `_cache/` beside its tables: rebuilt when missing, safe to delete.
 
-An entry is a Parquet file and a note that says what it was made of: the files of all commits (their recorded SHA-256,
-and length and last change as they are now), the version of this package, the options of the question. An entry is only
-believed if all of that is the same, and if the bytes of the file are those that were written. Two processes that make
-the same entry write a file each; the last note counts. Where the folder cannot be written, nothing is kept.
+An entry is a Parquet file and a note that says what it was made from: the files of all commits (their recorded SHA-256,
+and their size and time of modification now), the version of this package, and the options of the question. An entry is
+used only if all of that is unchanged and the checksum of its file is right. Two processes that make the same entry
+write a file each; the last note counts. Where the folder cannot be written, nothing is cached.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from conv_analytics.dataset.storage.views import literal
 
 #: 1: the first.
 FORMAT = 1
-#: Entries of one state of the folder. Another one is not kept while all of these are young.
+#: Entries of one state of the folder. No other is added while all of these are young.
 ENTRIES = 8
 #: How old an entry is at least when it is deleted: a question of another process may be reading it. [s]
 YOUNG_S = 3600
@@ -52,9 +52,9 @@ class FolderCache:
     commits
         Its commits.
     engine
-        Versions of libraries that what is kept depends on.
+        Versions of the libraries that entries depend on.
     files
-        The files of each of the commits: what was kept is not believed when one of them was touched since.
+        The files of each commit: entries are stale once one of them was modified.
     """
 
     def __init__(self, layout: Layout, commits: Sequence[Commit], engine: str, files: Sequence[Sequence[Path]]) -> None:
@@ -66,10 +66,10 @@ class FolderCache:
         for commit, paths in zip(commits, files, strict=True):
             of.update(f"{commit.number} {commit.run}\n".encode())
             for file, path in zip(commit.files, paths, strict=True):
-                of.update(f"{file.path} {file.sha256} {_as_it_lies(path)}\n".encode())
+                of.update(f"{file.path} {file.sha256} {_size_and_mtime(path)}\n".encode())
             self._after.append(of.hexdigest())
         self._of = self._made_of(len(self._after))
-        self._believed: set[Path] = set()
+        self._verified: set[Path] = set()
 
     def _made_of(self, commits: int) -> dict[str, Any]:
         state = self._after[commits - 1] if 0 < commits <= len(self._after) else ""
@@ -81,16 +81,16 @@ class FolderCache:
         return scan(path)
 
     def entries(self, kind: str) -> Iterator[Entry]:
-        """The entries of a kind that were made from exactly this state, and are as they were written."""
+        """The intact entries of a kind that were made from exactly this state."""
         for path in self._notes():
             note = _read(path)
             if note is not None and note["of"] == self._of and note["kind"] == kind and self._is_whole(note):
                 yield self._entry(note)
 
     def earlier(self, kind: str) -> Entry | None:
-        """The last entry of a kind from before the last commits; None if there is none.
+        """The latest entry of a kind that was made before the last commits; None if there is none.
 
-        Only for what a commit adds to and does not change.
+        Only for data that a commit appends to and never changes.
         """
         notes = (note for note in map(_read, self._notes()) if note is not None and note["kind"] == kind)
         before = [note for note in notes if note["of"] == self._made_of(_commits_of(note)) != self._of]
@@ -105,11 +105,9 @@ class FolderCache:
     def keep(
         self, kind: str, about: Mapping[str, Any], write: Callable[[Path], None], grown_from: Entry | None = None
     ) -> Path | None:
-        """Cache what `write` writes into the file that it is given; None if that fails.
+        """Add an entry that `write` writes into a given file, and return its path; None if the disk refuses.
 
-        The entry that it is grown from stays until it was read.
-
-        Other errors of `write` than those of the disk are its caller's.
+        The entry `grown_from`, which `write` reads, is not deleted to make room. Other errors of `write` are raised.
         """
         import duckdb  # noqa: PLC0415  slow to import
 
@@ -118,7 +116,7 @@ class FolderCache:
             if other_kind(self._folder, plain=stat.S_IFDIR) is not None or not self._make_room(grown_from):
                 return None
             self._folder.mkdir(exist_ok=True)
-            # Whether the folder can be written is known before the work is done.
+            # Fails before the work is done where the folder cannot be written.
             part.touch()
             write(part)
             checksum = durable.sha256(part)
@@ -129,16 +127,16 @@ class FolderCache:
             durable.publish(part, file)
             durable.write_atomically(file.with_suffix(".json"), json.dumps(note, indent=1, sort_keys=True))
         except (OSError, duckdb.IOException):
-            # A file of the folder that cannot be read is told of by the question, which reads it next.
+            # If a file of the folder cannot be read, the question reports it: it reads that file next.
             return None
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        self._believed.add(file)
+        self._verified.add(file)
         return file
 
     def has_room(self) -> bool:
-        """Whether another entry would be kept, as far as that can be known before it is made."""
+        """Whether another entry could be added, as far as that is known before it is written."""
         if other_kind(self._folder, plain=stat.S_IFDIR) is not None:
             return False
         place = self._folder if self._folder.is_dir() else self._folder.parent
@@ -163,11 +161,11 @@ class FolderCache:
         try:
             if file.stat().st_size != note["bytes"]:
                 return False
-            if file not in self._believed and durable.sha256(file) != note["sha256"]:
+            if file not in self._verified and durable.sha256(file) != note["sha256"]:
                 return False
         except OSError:
             return False
-        self._believed.add(file)
+        self._verified.add(file)
         return True
 
     def _make_room(self, grown_from: Entry | None) -> bool:
@@ -189,8 +187,8 @@ class FolderCache:
         return len(current) < ENTRIES
 
 
-def _as_it_lies(path: Path) -> str:
-    """Length and last change of a file: an entry is stale if one of its source files was touched since."""
+def _size_and_mtime(path: Path) -> str:
+    """Size and time of modification of a file: an entry is stale if those of a source file changed."""
     try:
         status = path.lstat()
     except OSError:
