@@ -38,7 +38,7 @@ _ROOM = 6 * 2**30
 if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
-# A gate gives the same answer twice, however busy the machine is: the default profile fails an example that takes 200 ms.
+# A gate gives the same answer twice, however busy the machine is: the default profile fails an example of 200 ms.
 # To look for more: ``python -m pytest --hypothesis-profile=default``.
 hypothesis.settings.register_profile(
     "gate", derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

@@ -459,6 +459,7 @@ def test_few_rows_of_a_file_that_may_still_grow_are_compressed_by_zstd(tmp_path:
     writer = DatasetWriter(tmp_path, DAY, ["events"])
     writer.place("events", DAY, rows(TABLES["events"], 4))
     writer._files._flush()
+    writer._files._settle()
     (file,) = writer.commit({}, {}).files
     assert pq.read_metadata(tmp_path / file.path).row_group(0).column(0).compression == "ZSTD"
 
