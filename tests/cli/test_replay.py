@@ -147,10 +147,12 @@ def test_a_folder_that_is_written_to_ends_with_75_and_can_be_copied(held: Path) 
     assert call("replay", held, "--to", held.parent / "new") == 0
 
 
-def test_a_damaged_file_is_not_copied(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("offset", [100, -100, -6])
+def test_a_damaged_file_is_not_copied(offset: int, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its rows, its footer, and the length of the footer."""
     path = max((folder / "events").rglob("*.parquet"), key=lambda each: each.stat().st_size)
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[offset] ^= 1
     path.write_bytes(content)
     assert call("compact", folder, "--to", folder.parent / "new") == 2
     assert "SHA-256" in capsys.readouterr().err

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from conv_analytics.dataset.storage.batches import first_line, read_batches
+from conv_analytics.dataset.storage.batches import read_batches
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, open_file
+from conv_analytics.dataset.storage.parquet import damage, open_file
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
@@ -36,12 +36,8 @@ class FileRows:
         """Raise unless the file is as it was recorded, and has the columns that its table has today."""
         with open_file(self._layout, self.file).parquet as opened:
             columns = opened.schema_arrow.names
-        try:
-            what = as_recorded(self._layout, self.file)
-        except OSError as error:
-            raise CorruptFile(self.path, first_line(error)) from error
-        if what:
-            raise CorruptFile(self.path, f"it {what}")
+        if fault := damage(self._layout, self.file):
+            raise CorruptFile(self.path, fault)
         if more := [name for name in columns if name not in table.schema.names]:
             raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, open_file
+from conv_analytics.dataset.storage.parquet import damage, open_file
 from conv_analytics.dataset.storage.views import DatasetFile
 from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
 from conv_analytics.errors import CorruptFile
@@ -83,12 +83,8 @@ class CheckedFiles:
             yield from pool.map(call, files)
 
     def damage(self, file: File) -> str | None:
-        """The fault in the bytes of a file, in words; None if they are as recorded."""
-        try:
-            what = as_recorded(self._layout, file)
-        except OSError as error:
-            what = error.strerror or type(error).__name__
-        return what and f"it {what}"
+        """See `parquet.damage`."""
+        return damage(self._layout, file)
 
 
 def _is_still(path: StoredFile, file: File) -> bool:

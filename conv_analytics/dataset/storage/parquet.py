@@ -48,7 +48,7 @@ def open_file(layout: Layout, file: File) -> OpenFile:
     except FileNotFoundError as error:
         raise CorruptFile(path, "it is missing") from error
     except (OSError, pa.ArrowException) as error:
-        raise CorruptFile(path, first_line(error)) from error
+        raise CorruptFile(path, damage(layout, file) or first_line(error)) from error
     schema = opened.schema_arrow
     table = (schema.metadata or {}).get(_TABLE, file.table.encode()).decode(errors="replace")
     if table != file.table:
@@ -76,6 +76,15 @@ def _lacking(schema: pa.Schema, file: File) -> frozenset[str]:
                 file.table, column.name, f"is {schema.field(index).type} in {file.path}, not {column.type}"
             )
     return frozenset(lacking)
+
+
+def damage(layout: Layout, file: File) -> str | None:
+    """The fault in the bytes of a file, or the reason why they cannot be read; None if they are as recorded."""
+    try:
+        fault = as_recorded(layout, file)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return fault and f"it {fault}"
 
 
 def as_recorded(layout: Layout, file: File) -> str | None:
