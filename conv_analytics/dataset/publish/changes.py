@@ -90,8 +90,9 @@ class Source:
 
     def changes(self, commit: Commit) -> Iterator[Change]:
         """The changes of a commit, table by table."""
-        if commit.report.get(CARRIED):
-            # Its files have the rows of many commits, and do not show which are new.
+        if commit.report.get(CARRIED) or commit.removed:
+            # Its files have rows of many commits and do not show which are new, or rows of earlier files without those
+            # that were pruned.
             yield from self.everything(commit)
             return
         both_sources = self._events_of_both_sources(commit)

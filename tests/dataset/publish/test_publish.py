@@ -16,6 +16,7 @@ import pytest
 
 from conv_analytics import open_dataset
 from conv_analytics.dataset.publish.delta_schema import delta_schema
+from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.tables import TABLES
 from tests._helpers.delta_tables import (
     APPLICATION,
@@ -292,3 +293,36 @@ def test_a_folder_from_which_rows_were_removed(tmp_path: Path) -> None:
     is_same(open_dataset(copy), lake)
     assert len(read(lake, "members", APPLICATION)) == 0
     assert len(read(lake, "events", APPLICATION)) == 1
+
+
+def _ingested(root: Path, *events: tuple[str, int, str]) -> None:
+    """A run that reads some hangups from a file."""
+    lines = [
+        {"type": "sip:hangup", "id": number, "conversation_id": name, "application_id": APPLICATION,
+         "timestamp": f"{day}T09:00:00Z", "body": {"reason": {"sip_code": 486}}}
+        for name, number, day in events
+    ]  # fmt: skip
+    file = root.parent / "events.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    ingest(root, file)
+
+
+@pytest.mark.parametrize("published_between", [True, False])
+def test_pruned_rows_leave_the_delta_tables(tmp_path: Path, published_between: bool) -> None:
+    root, lake = tmp_path / "exports", tmp_path / "lake"
+    _ingested(root, ("CON-A", 1, "2026-11-01"), ("CON-B", 1, "2026-11-01"), ("CON-B", 2, "2026-11-28"))
+    publish(root, lake)
+    # Another run before the rows are removed, whose commit is published with that of the removal, or before it.
+    _ingested(root, ("CON-C", 1, "2026-11-02"), ("CON-D", 1, "2026-11-02"), ("CON-D", 2, "2026-11-29"))
+    if published_between:
+        publish(root, lake)
+    removed = open_dataset(root).prune(date(2026, 11, 20))
+    assert removed.rows["events"] == removed.kept_rows["events"] == 2
+    publish(root, lake)
+    is_same(open_dataset(root), lake, names=("events", "hangups"))
+    for name in ("events", "hangups"):
+        assert sorted(read(lake, name, APPLICATION)["conversation_id"].to_pylist()) == ["CON-B"] * 2 + ["CON-D"] * 2
+    # What follows is added to it.
+    _ingested(root, ("CON-B", 3, "2026-11-29"))
+    publish(root, lake)
+    is_same(open_dataset(root), lake, names=("events", "hangups"))
