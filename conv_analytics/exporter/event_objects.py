@@ -27,8 +27,9 @@ from conv_analytics.resources import scan
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
 from conv_analytics.tables.pages import Page, records
+from conv_analytics.tables.voice_rows import conversations_of_calls
 from conv_analytics.tables.webhook_bodies import PAGES, Kind, Outline, kind_of, outline, split
-from conv_analytics.tables.webhook_identity import conversation_of, conversation_of_call
+from conv_analytics.tables.webhook_identity import conversation_of
 from conv_analytics.tables.webhooks import Received
 
 #: Paths, or patterns such as ``dumps/**/*.json.gz``; a folder stands for all files in it.
@@ -68,7 +69,7 @@ class ObjectBatch:
     def owners(self) -> set[str]:
         """The conversations of the events, "" for none."""
         named = {conversation_of(event.body) or event.conversation_id or "" for event in (*self.rtc, *self.listed)}
-        return named | {conversation_of_call(event.body) or "" for event in self.voice}
+        return named | conversations_of_calls([event.body for event in self.voice])
 
     def masked(self, mask: Mask) -> ObjectBatch:
         """The same objects without personal data."""
@@ -189,13 +190,13 @@ class _Sorter:
 
     def _add_page(self, batch: ObjectBatch, text: bytes, found: Outline, kind: Kind) -> bool:
         owner = _linked(found) or self._of_file
-        if kind not in {Kind.EVENTS, Kind.CONVERSATIONS}:
-            batch.lists.setdefault(kind.value, []).append(Page(owner, text))
-            return True
         try:
             listed = [bytes(record) for record in records(text, kind.value)]
         except ValueError:
             return False
+        if kind not in {Kind.EVENTS, Kind.CONVERSATIONS}:
+            batch.lists.setdefault(kind.value, []).append(Page(owner, text))
+            return True
         if kind is Kind.CONVERSATIONS:
             batch.conversations += listed
             return True
@@ -242,7 +243,7 @@ def _text_inside(value: bytes) -> bytes | None:
     if value[:1] == b'"' and value[1:2] in b"{[":
         try:
             return msgspec.json.decode(value, type=str).encode("utf-8", "replace")
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError):
             return None
     return value if value[:1] in {b"{", b"["} else None
 
@@ -250,7 +251,7 @@ def _text_inside(value: bytes) -> bytes | None:
 def _instant(raw: bytes | None) -> datetime | None:
     try:
         return instant(msgspec.json.decode(raw)) if raw else None
-    except (msgspec.MsgspecError, Unreadable):
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, Unreadable):
         return None
 
 

@@ -125,7 +125,8 @@ class InboxReader:
     def _add(self, batch: ObjectBatch, receipt: Receipt) -> None:
         self.receipts += 1
         self.verification[receipt.verification] += 1
-        text = receipt.body or receipt.query.encode()
+        # The event of a GET is in its query, which its signature covers; whatever body it has says nothing.
+        text = receipt.query.encode() if receipt.method == "GET" and receipt.query else receipt.body
         batch.size += len(text)
         for document in split(text):
             found = outline(document)

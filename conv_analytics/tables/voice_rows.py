@@ -94,6 +94,18 @@ def flatten_voice_events(received: Sequence[Received], seen: SeenEvents) -> Rows
     return rows
 
 
+def conversations_of_calls(bodies: Sequence[bytes]) -> set[str]:
+    """The conversations of Voice events, as the table ``voice_events`` names them; "" for none.
+
+    >>> sorted(conversations_of_calls([b'{"conversation_uuid": "CON-7d1f", "status": "busy"}', b'{"status": "busy"}']))
+    ['', 'CON-7d1f']
+    """
+    if not bodies:
+        return set()
+    arrays = _conversation_decoder().read(bodies).arrays
+    return {name or "" for name in _conversations(arrays).unique().to_pylist()}
+
+
 # -- the table of all of them
 
 
@@ -103,10 +115,17 @@ def _decoder() -> ColumnDecoder:
     return ColumnDecoder([*columns, *UNLISTED])
 
 
+@cache
+def _conversation_decoder() -> ColumnDecoder:
+    names = ("conversation_id", "conversation_id_to")
+    return ColumnDecoder([column for column in VOICE_EVENTS.columns if column.name in names])
+
+
 def _complete(arrays: Arrays, received: Sequence[Received]) -> None:
     """Add the columns that no key of the event has."""
     height = len(received)
-    for name in ("conversation_id", "conversation_id_from", "conversation_id_to"):
+    arrays["conversation_id"] = _conversations(arrays)
+    for name in ("conversation_id_from", "conversation_id_to"):
         arrays[name] = _whole_ids(arrays[name])
     arrays["kind"] = _kinds(arrays)
     arrays["extra"] = redact_column(_with_headers(arrays["extra"], arrays["headers"]))
@@ -119,10 +138,16 @@ def _complete(arrays: Arrays, received: Sequence[Received]) -> None:
     arrays["source"] = sources(EventSource.VOICE, height)
 
 
+def _conversations(arrays: Arrays) -> pa.Array:
+    """The conversation of each event: where it is blank, the one that a transfer leads to."""
+    return pc.coalesce(_whole_ids(arrays["conversation_id"]), _whole_ids(arrays["conversation_id_to"]))
+
+
 def _whole_ids(ids: pa.Array) -> pa.Array:
+    """Ids of conversations with their prefix; null where they are blank."""
     encoded = ids.dictionary_encode()
-    whole = pa.array(map(whole_conversation_id, encoded.dictionary.to_pylist()), pa.string())
-    return whole.take(encoded.indices)
+    whole = [whole_conversation_id(written) if written.strip() else None for written in encoded.dictionary.to_pylist()]
+    return pa.array(whole, pa.string()).take(encoded.indices)
 
 
 def _kinds(arrays: Arrays) -> pa.Array:
@@ -295,4 +320,4 @@ def _assembled(name: str, arrays: Arrays) -> pa.Table:
     return assemble(table, arrays | absent)
 
 
-__all__ = ["flatten_voice_events"]
+__all__ = ["conversations_of_calls", "flatten_voice_events"]

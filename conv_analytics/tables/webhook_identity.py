@@ -11,7 +11,6 @@ import msgspec
 
 from conv_analytics.resources.cells import identity
 from conv_analytics.resources.record import dig
-from conv_analytics.resources.voice_event import whole_conversation_id
 from conv_analytics.tables.webhook_bodies import Outline, outline
 
 #: Digits of a key: sixteen bytes.
@@ -42,19 +41,6 @@ def conversation_of(event: bytes | Outline) -> str | None:
     of_conversation = str(_value(fields.type)).strip().lower().startswith("conversation:")
     named = identity(body.get("id")) if of_conversation else None
     return named or identity(dig(body, ("conversation", "conversation_id"))) or _last_of_history(body)
-
-
-def conversation_of_call(event: bytes) -> str | None:
-    """The conversation of a Voice event, as the table ``voice_events`` names it; None for none. Never raises.
-
-    >>> conversation_of_call(b'{"conversation_uuid": "7d1f3c52-0a4e-4b7e-8c11-2d3e4f5a6b7c", "status": "busy"}')
-    'CON-7d1f3c52-0a4e-4b7e-8c11-2d3e4f5a6b7c'
-    """
-    value = _value(event)
-    if not isinstance(value, dict):
-        return None
-    named = (identity(value.get(key)) for key in ("conversation_uuid", "conversation_id", "conversation_uuid_to"))
-    return whole_conversation_id(next(filter(None, named), None))
 
 
 def _last_of_history(body: dict[str, Any]) -> str | None:

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from conv_analytics import AsyncConversations, Frames, export, read_events
+from conv_analytics import AsyncConversations, Frames, export, ingest, read_events
 from conv_analytics.analysis import kpi, legs, quality
 from conv_analytics.analysis.dialogue.timeline import timeline
 from conv_analytics.errors import ConfigError
@@ -333,3 +333,33 @@ def _differ(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str) and one[:1] in {"[", "{"}:
         return json.loads(one) != json.loads(other)
     return one != other
+
+
+_NOTE = b'{"type": "custom:note", "id": 7, "conversation_id": "CON-1", "timestamp": "2026-11-20T09:00:00Z", "body": {}}'
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b'{"_embedded": {"members": 5}}',
+        b'{"_embedded": {"users": {"a": 1}}}',
+        b'{"_embedded": {"sessions": "x"}}',
+        b'{"_embedded": {"conversations": 5}}',
+        b'{"_embedded": {"events": 5}}',
+    ],
+)
+def test_a_page_whose_list_is_none_costs_no_other_object(damaged: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "objects.jsonl"
+    file.write_bytes(_NOTE + b"\n" + damaged)
+    frames = read_events(file)
+    assert frames["events"]["event_id"].tolist() == [7]
+    assert frames.report.quarantined == len(frames.broken) == 1
+    report = ingest(tmp_path / "exports", file)
+    assert (report.tables, report.quarantined) == ({"events": 1}, 1)
+
+
+@pytest.mark.parametrize("at", [b"[" * 100_000 + b"]" * 100_000, b'"\xff"', b'"\\ud83d"', b"{}", b"1e999"])
+def test_an_envelope_whose_instant_cannot_be_read(at: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "objects.jsonl"
+    file.write_bytes(b'{"received_at": ' + at + b', "body": ' + _NOTE + b"}")
+    assert read_events(file)["events"]["event_id"].tolist() == [7]
