@@ -191,7 +191,7 @@ def test_a_full_run_settles_nothing_anew(clock: Clock) -> None:
     ("options", "says"),
     [
         ({"full": True, "lookback": DAY}, "give only one of them"),
-        ({"lookback": timedelta()}, "lookback is 0:00:00; it must be longer"),
+        ({"lookback": timedelta()}, "lookback is 0:00:00; it must be positive"),
         ({"sweep": -DAY}, "sweep is -1 day"),
     ],
 )
