@@ -38,6 +38,15 @@ def micros(moment: datetime) -> int:
     return (moment - EPOCH) // MICROSECOND
 
 
+def just_after(moment: datetime) -> datetime:
+    """The next microsecond; the last one that there is has none.
+
+    >>> just_after(datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)).year
+    9999
+    """
+    return moment + MICROSECOND if moment < datetime.max.replace(tzinfo=UTC) else moment
+
+
 def from_micros(count: int) -> datetime:
     """The instant, in UTC, that is some microseconds after 1970 began."""
     return EPOCH + int(count) * MICROSECOND

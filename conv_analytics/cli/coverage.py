@@ -17,6 +17,7 @@ from conv_analytics.cli.reading import CREDENTIALS
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
 from conv_analytics.cli.times import ACCEPTED, instant
 from conv_analytics.errors import ConfigError
+from conv_analytics.json_records import json_records
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -152,9 +153,9 @@ def _json(result: Coverage, missing: pd.DataFrame, extra: pd.DataFrame) -> dict[
         "until": result.until.isoformat(),
         "status": "complete" if result.complete else "incomplete",
         **result.to_dict(),
-        "shares": _records(result.shares),
-        "missing": _records(missing),
-        "extra_legs": _records(extra),
+        "shares": json_records(result.shares),
+        "missing": json_records(missing),
+        "extra_legs": json_records(extra),
         "incomplete": result.incomplete,
         "requests": result.requests,
         "retries": result.retries,
@@ -162,12 +163,6 @@ def _json(result: Coverage, missing: pd.DataFrame, extra: pd.DataFrame) -> dict[
         "seconds": round(result.seconds, 3),
         "commit": result.commit,
     }
-
-
-def _records(frame: pd.DataFrame) -> Any:
-    import json
-
-    return json.loads(frame.to_json(orient="records", date_format="iso"))
 
 
 def _share(text: str | None) -> float | None:

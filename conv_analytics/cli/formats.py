@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.cli.colours import painted_table
 from conv_analytics.cli.csv_cells import CONTROL_CHARACTERS, csv_of_cells, plain, safe_cell
 from conv_analytics.cli.readable import readable
+from conv_analytics.json_records import json_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def table(frame: pd.DataFrame, style: str) -> str:
 
         return excel_csv(frame)
     if style == "json":
-        return json_text(json.loads(frame.to_json(orient="records", date_format="iso")))
+        return json_text(json_records(frame))
     if style == "md":
         return markdown(frame)
     if not len(frame):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics.json_records import json_rows
 from conv_analytics.privacy.display import Display
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def answer(frame: pd.DataFrame, python: str, *, display: Display, limit: int = 5
     ([['+44***0123#033', 3], ['+44***0123#033', 2]], '2 of 3 rows are shown: ask for fewer groups or set a filter.')
     """
     columns = [str(name) for name in frame.columns]
-    records = json.loads(frame.head(limit).to_json(orient="values", date_format="iso", date_unit="us"))
+    records = json_rows(frame.head(limit), unit="microseconds")
     rows = [[_json_value(display, name, value) for name, value in zip(columns, row, strict=True)] for row in records]
     while True:
         content = {**remarks, "columns": columns, "rows": rows, "rows_in_all": len(frame), "python": python}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.json_records import json_records
 from conv_analytics.mcp_server.answers import answer
 from conv_analytics.mcp_server.sql import run_sql
 from conv_analytics.privacy.display import Display
@@ -127,7 +127,7 @@ class Questions:
             all_legs[all_legs["started_at"] < at], all_legs[all_legs["started_at"] >= at], by=groups, case=case
         )
         python = f"compare(legs[legs.started_at < at], legs[legs.started_at >= at], by={groups!r}, case={case!r})"
-        total = json.loads(comparison.total.to_json(orient="records"))
+        total = json_records(comparison.total)
         return answer(comparison.groups, python, display=self._display, why=comparison.why, total=total)
 
     def calls(  # noqa: PLR0917  an assistant names them

@@ -109,7 +109,12 @@ def _with_speech(rows: Rows) -> Rows:
         return rows.with_columns(speech=nw.lit("unknown"))
     events = Rows.read(rows.source, "audio_events", ["conversation_id", "type", "leg_id"])
     spoke = events.filter((nw.col("type") == _SPEAKING) & ~nw.col("leg_id").is_null()).select(*m.KEYS).unique()
-    talked = spoke.select("conversation_id").unique().with_columns(_talked=nw.lit(1))
+    talked = (
+        spoke.filter(~nw.col("conversation_id").is_null())
+        .select("conversation_id")
+        .unique()
+        .with_columns(_talked=nw.lit(1))
+    )
     rows = rows.join(spoke.with_columns(_spoke=nw.lit(1)), on=[*m.KEYS], how="left")
     rows = rows.join(talked, on="conversation_id", how="left")
     return rows.with_columns(

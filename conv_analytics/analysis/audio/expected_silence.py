@@ -32,7 +32,11 @@ def with_context(rows: Rows, audio_events: Source | None = None) -> Rows:
         muted.
     """
     rows = rows.with_columns(_up=one_if(is_true(nw.col("answered"))))
-    rows = rows.with_columns(_company=nw.col("_up").sum().over("conversation_id"))
+    company = nw.col("_up").sum().over("conversation_id")
+    # Legs without a conversation have none in common.
+    rows = rows.with_columns(
+        _company=nw.when(nw.col("conversation_id").is_null()).then(nw.col("_up")).otherwise(company)
+    )
     events = rows.source if audio_events is None else audio_events
     if "audio_events" not in events.tables:
         none = nw.lit(None).cast(nw.Float64())

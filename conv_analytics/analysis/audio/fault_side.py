@@ -14,7 +14,7 @@ from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import measured_legs
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import question
-from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.expressions import conversation_or_leg, is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
@@ -96,15 +96,15 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
     0  caller_access  the caller's way in              6.0            1.0
     """
     rows, _ = measured_legs(Source.of(data), units, (*m.KEYS, "direction", "answered_at", "ended_at"))
-    rows = _sides(rows.filter(nw.col("_answered") == 1)).materialized()
-    number = rows.group(["conversation_id"], nw.len().alias("_n"))
-    number = number.select("conversation_id", nw.col("_n").cast(nw.Int64()).alias("legs"))
+    rows = _sides(rows.filter(nw.col("_answered") == 1)).with_columns(_call=conversation_or_leg()).materialized()
+    number = rows.group(["_call"], nw.len().alias("_n"))
+    number = number.select("_call", nw.col("_n").cast(nw.Int64()).alias("legs"))
     order = ["_inbound", "_timeless", "answered_at", "leg_id"]
-    first = rows.unique(["conversation_id"], keep="first", order_by=order)
-    last = rows.unique(["conversation_id"], keep="last", order_by=order)
-    pairs = number.join(_as(first, "a"), on="conversation_id", how="inner")
-    pairs = pairs.join(_as(last, "b"), on="conversation_id", how="inner")
-    return _decided(pairs).result(COLUMNS, by=("conversation_id",))
+    first = rows.unique(["_call"], keep="first", order_by=order)
+    last = rows.unique(["_call"], keep="last", order_by=order)
+    pairs = number.join(_as(first, "a"), on="_call", how="inner")
+    pairs = pairs.join(_as(last, "b"), on="_call", how="inner")
+    return _decided(pairs).result(COLUMNS, by=("conversation_id", "caller_leg_id", "callee_leg_id"))
 
 
 def _sides(rows: Rows) -> Rows:
@@ -128,7 +128,7 @@ def _sides(rows: Rows) -> Rows:
 def _as(rows: Rows, side: str) -> Rows:
     extra = ("_inbound",) if side == "a" else ()
     named = [nw.col(name).alias(f"{side}_{name.lstrip('_')}") for name in (*_LEG, *extra)]
-    return rows.select("conversation_id", *named)
+    return rows.select("_call", *(("conversation_id",) if side == "a" else ()), *named)
 
 
 def _decided(pairs: Rows) -> Rows:

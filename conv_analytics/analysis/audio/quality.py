@@ -14,7 +14,7 @@ from conv_analytics.analysis.audio.detect_units import units_of
 from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import question
-from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.expressions import conversation_or_leg, is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
@@ -171,6 +171,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     """
     rows, _ = judged_legs(Source.of(data), profile, units, m.KEYS)
     rows = rows.with_columns(
+        _call=conversation_or_leg(),
         _rank=_by_word("verdict", RANK),
         _seen=nw.when(nw.col("verdict") != Verdict.UNMEASURED).then(nw.lit(1)).otherwise(nw.lit(0)),
     )
@@ -187,7 +188,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     )
     rows = rows.materialized()
     together = rows.group(
-        ["conversation_id"],
+        ["_call"],
         nw.len().alias("_legs"),
         nw.col("_seen").sum().alias("_measured"),
         nw.col("_mos").min().alias("_mos_low"),
@@ -195,21 +196,21 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         nw.col("_lost").sum().alias("_lost_all"),
         nw.col("_expected").sum().alias("_expected_all"),
     )
-    worst = rows.unique(["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
+    worst = rows.unique(["_call"], keep="first", order_by=["_order", "_worse", "leg_id"])
     worst = worst.select(
-        "conversation_id", "profile", "verdict", "rule", "value", "limit", "evidence_event_id", "confidence",
+        "_call", "conversation_id", "profile", "verdict", "rule", "value", "limit", "evidence_event_id", "confidence",
         nw.col("leg_id").alias("worst_leg_id"),
     )  # fmt: skip
     together = together.with_columns(
         legs=nw.col("_legs").cast(nw.Int64()), measured=nw.col("_measured").cast(nw.Int64())
     )
-    done = worst.join(together, on="conversation_id", how="inner").with_columns(
+    done = worst.join(together, on="_call", how="inner").with_columns(
         partial=(nw.col("measured") > 0) & (nw.col("measured") < nw.col("legs")),
         mos_reported=nw.col("_mos_low"),
         mos_emodel=nw.col("_emodel_low"),
         loss_pct=nw.when(nw.col("_expected_all") > 0).then(nw.col("_lost_all") / nw.col("_expected_all") * 100.0),
     )
-    return done.result(CALL_COLUMNS, by=("conversation_id",))
+    return done.result(CALL_COLUMNS, by=("conversation_id", "worst_leg_id"))
 
 
 @question

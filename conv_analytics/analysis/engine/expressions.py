@@ -21,6 +21,11 @@ def one_if(condition: nw.Expr) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 
+def conversation_or_leg() -> nw.Expr:
+    """The conversation of a leg; for a leg without one its own id: nothing tells which of them belong together."""
+    return nw.coalesce("conversation_id", nw.concat_str([nw.lit("leg:"), nw.col("leg_id")], separator=""))
+
+
 def seconds_between(earlier: str, later: str) -> nw.Expr:
     """The seconds between two columns of microseconds; null where they would be negative."""
     span = nw.col(later) - nw.col(earlier)
@@ -84,4 +89,4 @@ class JoinedNames:
 #: How a column is computed.
 Value = nw.Expr | CaseWhen | JoinedNames
 
-__all__ = ["CaseWhen", "JoinedNames", "Value", "is_true", "one_if", "seconds_between"]
+__all__ = ["CaseWhen", "JoinedNames", "Value", "conversation_or_leg", "is_true", "one_if", "seconds_between"]

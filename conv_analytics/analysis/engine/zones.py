@@ -12,10 +12,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import narwhals as nw
+import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.maths.sweep import HOUR
-from conv_analytics.instants import EPOCH, MICROSECOND, from_micros, micros
+from conv_analytics.instants import MICROSECOND, from_micros, micros
 from conv_analytics.time_zones import zone_info
 
 _DAY = 24 * HOUR
@@ -112,14 +113,30 @@ def formatted_key(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
     """A key formatted for display: numbers, and days as text."""
     if name in {"hour", "weekday"}:
         return numbers.astype("Int64")
-    days = numbers.astype("float64").map(lambda day: (EPOCH + timedelta(days=day)).strftime("%Y-%m-%d"), "ignore")
+    # By numpy: a wrong clock's first or last day of all may be one earlier or later in this zone.
+    days = numbers.astype("float64").map(lambda day: str(np.datetime64(int(day), "D")), "ignore")
     return days.astype("str")
 
 
 def labels(name: str, instants: Iterable[int]) -> list[str]:
-    """Instants on a zone's clock, like ``2026-11-02 10:00+01:00``."""
+    """Instants on a zone's clock, like ``2026-11-02 10:00+01:00``; of wrong clocks, with the nearest known offset."""
     zone = zone_info(name)
-    return [from_micros(at).astimezone(zone).isoformat(" ", "minutes") for at in instants]
+    return [_label(zone, int(at)) for at in instants]
+
+
+def known_instant(at: int) -> datetime:
+    """The instant of some microseconds; of wrong clocks the nearest at which offsets are known, as in `Zone.over`."""
+    first, last = (micros(known) for known in _KNOWN)
+    return from_micros(min(max(at, first), last))
+
+
+def _label(zone: ZoneInfo, at: int) -> str:
+    known = known_instant(at).astimezone(zone)
+    text = known.isoformat(" ", "minutes")
+    if at == micros(known):
+        return text
+    wall = np.datetime64(at + _offset(zone, known), "us")
+    return str(np.datetime_as_string(wall, unit="m")).replace("T", " ") + text[len("2026-11-02 10:00") :]
 
 
 def _offset(zone: ZoneInfo, at: datetime) -> int:
@@ -142,4 +159,4 @@ def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
     return [micros(whole if _offset(zone, whole) != before else high)]
 
 
-__all__ = ["HOUR", "KEYS", "Zone", "formatted_key", "labels", "zone_info"]
+__all__ = ["HOUR", "KEYS", "Zone", "formatted_key", "known_instant", "labels", "zone_info"]

@@ -49,6 +49,7 @@ def calls(data: Any) -> Any:
     -----
     A leg without an end lasts for ever if it was answered, otherwise until its last known instant.
     The inbound legs of a call are its ``from`` side, the outbound ones its ``to`` side.
+    A leg without a conversation, as in live data while it rings, is a call of its own.
 
     Who hung up: the side whose hangup came first; within 250 ms time cannot tell. The reasons of the hangups support or
     contradict it, and decide with less confidence when time does not. Unanswered calls are decided by their outcome.
@@ -92,7 +93,10 @@ def call_rows(source: Source) -> Rows:
 
 
 def _numbered(rows: Rows) -> Rows:
-    """Legs with the number of their call, and their position within the conversation."""
+    """Legs with the number of their call, and their position within the conversation.
+
+    Nothing tells which legs without a conversation belong together: each is a call, numbered among them.
+    """
     last = nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at").fill_null(0)
     endless = is_true(nw.col("open") & nw.col("answered"))
     rows = rows.with_columns(
@@ -109,7 +113,10 @@ def _numbered(rows: Rows) -> Rows:
     )
     apart = (nw.col("start") - nw.col("before")) > GAP_S * 1_000_000
     rows = rows.with_columns(one_if(apart).alias("new"))
-    return rows.with_columns(nw.col("new").cum_sum().over(_CONVERSATION, order_by=order).alias("call"))
+    call = nw.col("new").cum_sum().over(_CONVERSATION, order_by=order)
+    rows = rows.with_columns(call.alias("call"))
+    named = nw.col(_CONVERSATION) != ""
+    return rows.with_columns(nw.when(named).then(nw.col("call")).otherwise(nw.col("place") - 1).alias("call"))
 
 
 def _per_call(rows: Rows) -> Rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -21,12 +21,11 @@ from conv_analytics.analysis.finders.control_chart import LAMBDA, PER_DAY, WEEKS
 from conv_analytics.analysis.maths.stats import MIN_N, rates
 from conv_analytics.analysis.maths.tails import hypergeometric_tail
 from conv_analytics.errors import ConfigError
-from conv_analytics.instants import from_micros
 from conv_analytics.proportions import Floats
 
 #: Share of unchanged datasets that get a flag.
 FALSE_ALARMS = 0.05
-_FORMS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d"}
+_SHOWN_TO: dict[str, Literal["m", "D"]] = {"hour": "m", "day": "D"}
 
 
 @question
@@ -126,7 +125,9 @@ def with_periods(rows: Rows, per: str, tz: str) -> Rows:
 def period_names(places: pd.Series[Any], per: str) -> pd.Series[Any]:
     """The start of each period, formatted for display."""
     length = 24 * zones.HOUR // PER_DAY[per]
-    names = [from_micros(int(place) * length).strftime(_FORMS[per]) for place in places]
+    # By numpy: on a zone's clock a wrong instant may be before the first day of `datetime`, or after its last.
+    starts = places.to_numpy("int64") * length
+    names = [str(np.datetime_as_string(at, unit=_SHOWN_TO[per])).replace("T", " ") for at in starts.view("M8[us]")]
     return pd.Series(names, dtype="str", index=places.index)
 
 

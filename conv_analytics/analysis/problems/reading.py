@@ -74,7 +74,10 @@ def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[
     columns = [Column(name, declared[name], "") for name in names]
     rows = Rows.read_single(source, columns, needed=_KEYS, maker="legs()")
     judged, _ = judged_legs(source, profile, units)
-    rows = rows.join(judged.select(*_KEYS, *JUDGED_TEXTS, *JUDGED_NUMBERS), on=[*_KEYS], how="left")
+    # SQL does not join nulls: legs without a conversation would have no verdict.
+    filled = nw.col("conversation_id").fill_null("").alias("_conversation")
+    judged = judged.select(filled, "leg_id", *JUDGED_TEXTS, *JUDGED_NUMBERS)
+    rows = rows.with_columns(filled).join(judged, on=["_conversation", "leg_id"], how="left")
     return rows, (*TEXTS, *version_names, *JUDGED_TEXTS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import narwhals as nw
@@ -21,13 +21,19 @@ from conv_analytics.analysis.engine.zones import HOUR
 from conv_analytics.analysis.maths.sweep import Steps
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
-from conv_analytics.instants import EPOCH, MICROSECOND, from_micros
+from conv_analytics.instants import EPOCH, just_after, micros
 
 UNITS = ("leg", "call", "conversation")
 FROM = ("started", "answered")
 #: Optional columns that bound the end of a leg without an end.
 _LAST = ("answered", "answered_at", "ringing_at")
 _INSTANT = pd.DatetimeTZDtype("us", "UTC")
+#: Hours between changes further apart are not listed: one year 1 would make millions. [us]
+_GAP = 10 * 365 * 24 * HOUR
+#: The first and the last instant of a `datetime`. [us]
+_EVER = (micros(datetime.min.replace(tzinfo=UTC)), micros(datetime.max.replace(tzinfo=UTC)))
+
+_Edges = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @question
@@ -47,7 +53,7 @@ def concurrency(
         A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs` or `calls`.
     unit
         ``leg`` (what lines carry), ``call`` or ``conversation`` (from its first leg to its last): a forwarded call is
-        one call of two legs or more, so their peaks differ.
+        one call of two legs or more, so their peaks differ. A leg without a conversation counts on its own.
     scope
         ``outbound``, ``inbound`` or ``all``.
     busy_from
@@ -148,7 +154,7 @@ def busy_hour(
     names = ["n", "unplaced", "open", "peak", "peak_at", "busy_hour_at", "busy_hour_erlangs", "busy_s"]
     done = pd.DataFrame(records, columns=[*keys, *names])
     for name in ("peak_at", "busy_hour_at"):
-        done[name] = pd.to_datetime(done[name].astype("Int64"), unit="us", utc=True).astype(_INSTANT)
+        done[name] = pd.to_datetime(done[name].astype("Int64").clip(*_EVER), unit="us", utc=True).astype(_INSTANT)
     kinds = dict.fromkeys(names[:4], "Int64") | dict.fromkeys(names[6:], "float64") | {k: spans[k].dtype for k in keys}
     done = done.astype(kinds)
     return source.result(done.sort_values(keys, ignore_index=True) if keys else done)
@@ -177,6 +183,7 @@ def traffic(
     Notes
     -----
     Hours without traffic are included, with 0. An hour that the clock repeats has two rows, one that it skips has none.
+    Where nothing starts or ends for ten years or more, some clock was wrong: the hours between are left out.
 
     Examples
     --------
@@ -191,10 +198,10 @@ def traffic(
     zones.zone_info(tz)
     spans, _ = _spans(_Query(source, unit, scope, busy_from, until))
     steps = _steps(spans)
-    edges = _hours(tz, steps)
-    starts, ends = edges[:-1], edges[1:]
+    starts, ends = _hours(tz, steps)
     busy = steps.until(ends) - steps.until(starts)
-    begun = np.histogram(spans["start"].to_numpy("int64"), bins=edges)[0] if len(starts) else starts
+    before = np.searchsorted(np.sort(spans["start"].to_numpy("int64")), starts)
+    begun = np.diff(before, append=len(spans)) if len(starts) else starts
     seconds = (ends - starts) / 1e6
     done = pd.DataFrame({
         "at": _instants(starts),
@@ -235,9 +242,7 @@ def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.Data
     kept = rows if query.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
     kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))
     if query.unit == "conversation":
-        kept = kept.with_columns(one_if(nw.col("last_at").is_null()).alias("o"))
-        kept = kept.group(["conversation_id", *by], nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum())
-        kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
+        kept = _per_conversation(kept, begin, by)
     all_spans = kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")).collect()
     all_spans["open"] = all_spans["end"].isna() | (all_spans["end"] > pd.Timestamp(end))
     all_spans["end"] = all_spans["end"].where(~all_spans["open"], pd.Timestamp(end))
@@ -245,6 +250,17 @@ def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.Data
     spans = all_spans[placed]
     spans = spans.assign(**{name: coerce.micros(spans[name]).astype("int64") for name in ("start", "end")})
     return spans, all_spans[~placed]
+
+
+def _per_conversation(rows: Rows, begin: str, by: Sequence[str]) -> Rows:
+    """The legs of each conversation as one row; a leg without a conversation stays one."""
+    columns = list(dict.fromkeys((*by, begin, "last_at")))
+    alone = nw.col("conversation_id").is_null()
+    named = rows.filter(~alone).with_columns(one_if(nw.col("last_at").is_null()).alias("o"))
+    keys = list(dict.fromkeys(("conversation_id", *by)))
+    named = named.group(keys, nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum())
+    named = named.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
+    return Rows.concat([named.select(*columns), rows.filter(alone).select(*columns)])
 
 
 def _with_last(rows: Rows) -> Rows:
@@ -263,26 +279,33 @@ def _cut_off(rows: Rows, begin: str, until: datetime | None) -> datetime:
     latest = [rows.span(name)[1] for name in names]
     # One microsecond more: a leg that starts at the last instant is up then.
     last = max((at for at in latest if at), default=EPOCH)
-    return last + MICROSECOND
+    return just_after(last)
 
 
 def _steps(spans: pd.DataFrame) -> Steps:
     return Steps.of(spans["start"].to_numpy("int64"), spans["end"].to_numpy("int64"))
 
 
-def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Edges of the zone's hours around all steps: full hours, and changes of the offset."""
-    if not len(steps.since):
-        return np.array([], dtype="int64")
-    first, last = int(steps.since[0]), max(int(steps.since[-1]), int(steps.since[0]) + 1)
+def _hours(tz: str, steps: Steps) -> tuple[_Edges, _Edges]:
+    """Starts and ends of the zone's hours around all steps, without those in a gap of years."""
+    groups = np.split(steps.since, np.flatnonzero(np.diff(steps.since) > _GAP) + 1)
+    edges = [_edges(tz, int(since[0]), int(since[-1])) for since in groups if len(since)]
+    none = np.array([], dtype="int64")
+    return np.concatenate([none, *(each[:-1] for each in edges)]), np.concatenate([none, *(each[1:] for each in edges)])
+
+
+def _edges(tz: str, first: int, last: int) -> _Edges:
+    """Edges of the zone's hours from the first to the last step: full hours, and changes of the offset."""
+    last = max(last, first + 1)
     margin = 2 * HOUR
-    zone = zones.Zone.over(tz, *(from_micros(at) for at in (first - margin, last + margin)))
-    ends = [*(since for since, _ in zone.steps[1:]), last + margin]
-    edges = {since for since, _ in zone.steps[1:]}
-    for (since, offset), stop in zip(zone.steps, ends, strict=True):
+    zone = zones.Zone.over(tz, *(zones.known_instant(at) for at in (first - margin, last + margin)))
+    changes = [since for since, _ in zone.steps[1:]]
+    parts = [np.array(changes, dtype="int64")]
+    # The first known offset applies before it, too.
+    for (_, offset), since, stop in zip(zone.steps, [first - margin, *changes], [*changes, last + margin], strict=True):
         start = -((-(since + offset)) // HOUR) * HOUR - offset
-        edges.update(range(start, stop + 1, HOUR))
-    hours = np.array(sorted(edges), dtype="int64")
+        parts.append(np.arange(start, stop + 1, HOUR, dtype="int64"))
+    hours = np.unique(np.concatenate(parts))
     low = int(np.searchsorted(hours, first, side="right")) - 1
     high = int(np.searchsorted(hours, last, side="left"))
     return hours[low : high + 1]
@@ -302,8 +325,10 @@ def _key(key: Any) -> tuple[Any, ...]:
     return tuple(None if pd.isna(value) else value for value in values)
 
 
-def _instants(micros: Any) -> pd.Series[Any]:
-    return pd.Series(pd.to_datetime(pd.Series(micros, dtype="int64"), unit="us", utc=True).astype(_INSTANT))
+def _instants(instants: Any) -> pd.Series[Any]:
+    """Instants of microseconds; an hour of the first day of all may begin before there are any."""
+    kept = pd.Series(instants, dtype="int64").clip(*_EVER)
+    return pd.Series(pd.to_datetime(kept, unit="us", utc=True).astype(_INSTANT))
 
 
 __all__ = ["busy_hour", "concurrency", "traffic"]

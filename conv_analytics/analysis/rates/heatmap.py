@@ -19,7 +19,7 @@ from conv_analytics.analysis.rates import counting
 from conv_analytics.analysis.rates import metrics as declared
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
-from conv_analytics.instants import MICROSECOND, from_micros, micros
+from conv_analytics.instants import just_after, micros
 
 _CELLS = 7 * 24
 _WEEK = 7 * 24 * zones.HOUR
@@ -97,7 +97,7 @@ def heatmap(
         # Whole hours of that clock, unless the caller set the period.
         begin = begin if since is not None else zone.floor(begin)
         end = end if until is not None else zone.ceil(end)
-        zone = zones.Zone.over(tz, from_micros(begin), from_micros(end))
+        zone = zones.Zone.over(tz, zones.known_instant(begin), zones.known_instant(end))
     hours = _hours(zone, begin, end)
     cells = pd.DataFrame({
         "weekday": pd.array(np.repeat(np.arange(7), 24), "Int64"),
@@ -124,7 +124,7 @@ def heatmap(
 def _period(rows: Rows, since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
     first, last = rows.span("started_at")
     first = in_utc("since", since) if since is not None else first
-    last = in_utc("until", until) if until is not None else last and last + MICROSECOND
+    last = in_utc("until", until) if until is not None else last and just_after(last)
     if first is not None and last is not None and first > last:
         if since is not None and until is not None:
             raise ConfigError(f"since={since} is after until={until}.")
@@ -137,8 +137,9 @@ def _hours(zone: zones.Zone, begin: int | None, end: int | None) -> np.ndarray[A
     total = np.zeros(_CELLS)
     if begin is None or end is None:
         return total
-    stops = [*(since for since, _ in zone.steps[1:]), end]
-    for (since, offset), stop in zip(zone.steps, stops, strict=True):
+    # The first known offset applies before it, too.
+    starts, stops = [begin, *(since for since, _ in zone.steps[1:])], [*(since for since, _ in zone.steps[1:]), end]
+    for (_, offset), since, stop in zip(zone.steps, starts, stops, strict=True):
         low, high = max(since, begin) + offset, min(stop, end) + offset
         if low < high:
             total += _before(high) - _before(low)

@@ -75,8 +75,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
         rows = Rows.read_single(source, CALLS, needed=needed, maker="calls()")
     else:
         rows = call_rows(source)
-    # Read twice: once for the next call of each pair.
-    rows = rows.select(*_TAKEN).materialized()
+    rows = rows.select(*_TAKEN)
     caller, callee = nw.col("from_address"), nw.col("to_address")
     known = ~caller.is_null() & ~callee.is_null() & ~nw.col("started_at").is_null()
     pair = nw.concat_str(
@@ -84,18 +83,23 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
         nw.when(caller < callee).then(callee).otherwise(caller),
         separator=" ",
     )  # fmt: skip
-    rows = rows.with_columns(_pair=nw.when(known).then(pair), _place=nw.col("call").fill_null(0))
-    order = ["started_at", "conversation_id", "_place"]
+    # Calls of unknown ends are a group, too; the next one of that group means nothing, and is dropped.
+    rows = rows.with_columns(
+        _known=is_true(known),
+        _pair=nw.when(known).then(pair).otherwise(nw.lit("")),
+        _conversation=nw.col("conversation_id").fill_null(""),
+        _place=nw.col("call").fill_null(0),
+    )
+    order = ["started_at", "_conversation", "_place"]
     later = {"_next_at": "started_at", "next_conversation_id": "conversation_id", "_next_from": "from_address"}
-    paired = rows.filter(~nw.col("_pair").is_null()).with_columns(
+    rows = rows.with_columns(
         nw.col(name).shift(-1).over("_pair", order_by=order).alias(alias) for alias, name in later.items()
     )
-    paired = paired.select("conversation_id", "_place", *later).materialized()
-    rows = rows.join(paired, on=["conversation_id", "_place"], how="left")
+    rows = rows.with_columns(nw.when(nw.col("_known")).then(nw.col(alias)).alias(alias) for alias in later)
     rows = rows.with_micros("_next_at", "ended_at")
     rows = rows.with_columns(gap_s=(nw.col("_next_at_us") - nw.col("ended_at_us")) / 1e6)
     soon = (nw.col("gap_s") >= 0) & (nw.col("gap_s") <= within_s)
-    can_tell = ~nw.col("_pair").is_null() & ~nw.col("ended_at").is_null()
+    can_tell = nw.col("_known") & ~nw.col("ended_at").is_null()
     rows = rows.with_columns(
         redialled=nw.when(can_tell).then(is_true(soon)),
         reversed=nw.when(~nw.col("_next_from").is_null()).then(nw.col("_next_from") != nw.col("from_address")),

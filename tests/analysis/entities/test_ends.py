@@ -7,7 +7,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from conv_analytics.analysis import calls, explain, ledger, legs, offenders, sip_codes
+from conv_analytics.analysis import (
+    call_quality,
+    calls,
+    explain,
+    fault_side,
+    kpi,
+    ledger,
+    legs,
+    offenders,
+    redials,
+    sip_codes,
+)
 from tests._helpers import rate_legs
 from tests._helpers.leg_tables import as_pandas, hangup, record, relations, statuses, tables
 from tests._helpers.rate_legs import frame, with_codes
@@ -156,3 +167,58 @@ def test_the_network_may_end_an_answered_call() -> None:
     )
     assert both(data)["hung_up_by"].to_list() == ["network"]
     assert calls(data)[["hung_up_by", "hung_up_confidence"]].to_numpy().tolist() == [["network", 0.9]]
+
+
+#: Three legs that ring ten seconds apart, and a fourth much later: no conversation, two ends in common.
+RINGING = {leg: statuses(leg, ("started", at), ("ringing", at + 1), ("busy", at + 30), conversation_id=None)
+           for leg, at in (("a", 0.0), ("b", 10.0), ("c", 20.0), ("d", 400.0))}  # fmt: skip
+WAYS = {"pandas": lambda data: data, "duckdb": relations}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_legs_without_a_conversation_are_calls_of_their_own(way: str) -> None:
+    data = WAYS[way](tables(leg_statuses=[row for rows in RINGING.values() for row in rows]))
+    found = as_pandas(calls(data), ["call"])
+    assert found["call"].to_list() == [0, 1, 2, 3]
+    assert found["conversation_id"].isna().all()
+    assert found["legs"].to_list() == [1, 1, 1, 1]
+    assert not found["forked"].any()
+    assert int(as_pandas(kpi(data, metrics=["asr"], unit="call"), [])["n"].iloc[0]) == 4
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_named_conversations_keep_their_calls_beside_legs_without_one(way: str) -> None:
+    named = [*statuses("n", ("started", 0.0), ("busy", 5.0)), *statuses("o", ("started", 2.0), ("busy", 6.0)),
+             *statuses("p", ("started", 60.0), ("busy", 65.0))]  # fmt: skip
+    data = WAYS[way](tables(leg_statuses=[*named, *RINGING["a"], *RINGING["b"]]))
+    found = as_pandas(calls(data), [])
+    found = found.assign(conversation_id=found["conversation_id"].astype("object").where(
+        found["conversation_id"].notna(), "")).sort_values(["conversation_id", "call"])  # fmt: skip
+    seen = found[["conversation_id", "call", "legs", "forked"]].to_numpy().tolist()
+    assert seen == [["", 0, 1, False], ["", 1, 1, False], ["CON-1", 0, 2, True], ["CON-1", 1, 1, False]]
+
+
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
+def test_calls_without_a_conversation_are_redialled_once_each(kind: str) -> None:
+    minute = pd.Timedelta(minutes=1)
+    rows = [rate_legs.leg(n, conversation_id=None, from_address="447700900001", to_address=to, outcome="busy",
+                          started_at=rate_legs.NINE + n * minute, ended_at=rate_legs.NINE + n * minute + minute / 2)
+            for n, to in enumerate(["447700900002", "447700900003", "447700900002", None])]  # fmt: skip
+    found = rate_legs.back(redials(calls(rate_legs.KINDS[kind](frame(rows))))).sort_values("call")
+    assert found["call"].to_list() == [0, 1, 2, 3]
+    assert found["gap_s"].fillna(-1).to_list() == [90, -1, -1, -1]
+    assert [None if pd.isna(each) else bool(each) for each in found["redialled"]] == [True, False, False, None]
+
+
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
+def test_audio_of_legs_without_a_conversation_is_told_apart(kind: str) -> None:
+    rows = [rate_legs.leg(n, conversation_id=None, answered=True, talk_s=60.0, hangup_event_id=n, packet_cnt=2950,
+                          mos_score=4.2, quality_percentage=90.0, jitter_min_var=1.0, jitter_max_var=25.0,
+                          jitter_loss_rate=0.0, flaw_total=30, packet_loss_perc=loss, byte_in=507400, byte_out=507400)
+            for n, loss in enumerate([0.1, 30.0])]  # fmt: skip
+    data = rate_legs.KINDS[kind](frame(rows))
+    judged = rate_legs.back(call_quality(data))
+    assert (judged["legs"].to_list(), sorted(judged["worst_leg_id"])) == ([1, 1], ["0000", "0001"])
+    assert judged["verdict"].nunique() == 2
+    sides = rate_legs.back(fault_side(data))
+    assert (sides["legs"].to_list(), sorted(sides["callee_leg_id"])) == ([1, 1], ["0000", "0001"])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv_analytics.analysis import busy_hour, concurrency, heatmap, traffic
+from conv_analytics.analysis import busy_hour, change_points, concurrency, heatmap, kpi, traffic
 from conv_analytics.analysis.maths import erlang
 from conv_analytics.analysis.maths.sweep import Steps
 from conv_analytics.errors import ColumnNotFound, ConfigError
@@ -166,6 +166,17 @@ def test_units_differ() -> None:
     assert busy_hour(table, busy_from="answered")[["n", "unplaced"]].to_numpy().tolist() == [[2, 0]]
 
 
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
+def test_legs_without_a_conversation_are_not_one(kind: str) -> None:
+    alone = legs_of([(0, 1), (3 * 3600, 1)], conversation_id=None)
+    row = rate_legs.back(busy_hour(rate_legs.KINDS[kind](alone), unit="conversation")).iloc[0]
+    assert (row["n"], row["peak"], row["busy_s"]) == (2, 1, 2)
+    # Groups, and legs that have a conversation, as before.
+    both = pd.concat([alone, legs_of([(10, 5), (20, 5)], conversation_id="CON-1")], ignore_index=True)
+    rows = rate_legs.back(busy_hour(rate_legs.KINDS[kind](both), by="direction", unit="conversation"))
+    assert rows[["n", "busy_s"]].to_numpy().tolist() == [[3, 17]]
+
+
 def test_nothing_is_up() -> None:
     for nothing in (frame([]), legs_of([(None, None)]), legs_of([(5, 0)])):
         row = busy_hour(nothing).iloc[0]
@@ -291,3 +302,64 @@ def test_heatmaps_of_nothing() -> None:
     ]:
         with pytest.raises(ConfigError, match=says):
             heatmap(frame([]), **options)
+
+
+# -- wrong clocks
+
+ZERO, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:58Z"
+
+
+def wrong_clocks(*instants: str) -> pd.DataFrame:
+    """A leg of half an hour, and one of a second at each of the instants."""
+    starts = [NINE, *(pd.Timestamp(at) for at in instants)]
+    lengths = [1800, *(1 for _ in instants)]
+    return frame([
+        leg(n, started_at=start.isoformat(), ended_at=(start + pd.Timedelta(seconds=length)).isoformat())
+        for n, (start, length) in enumerate(zip(starts, lengths, strict=True))
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize("tz", ["UTC", "America/New_York", "Asia/Kolkata"])
+@pytest.mark.parametrize("instants", [(ZERO,), (LAST,), (ZERO, LAST), ("5000-01-01T00:00:00Z",)])
+def test_a_wrong_clock_stops_no_answer(instants: tuple[str, ...], tz: str) -> None:
+    given_legs = wrong_clocks(*instants)
+    n = len(given_legs)
+    hours = traffic(given_legs, tz=tz)
+    assert (hours["starts"].sum(), hours["busy_s"].sum()) == (n, 1800 + n - 1)
+    usual = traffic(wrong_clocks(), tz=tz)
+    rows = hours[hours["at"].dt.year == 2026].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rows, usual)
+    assert len(hours) == len(usual) + len(instants)
+    assert hours["at"].is_monotonic_increasing
+    cells = heatmap(given_legs, tz=tz)
+    assert cells["starts"].sum() == n
+    assert not cells.loc[cells["starts"] > 0, "per_hour"].isna().any()
+    by_day = kpi(given_legs, by="day", metrics=["asr"], tz=tz)
+    assert by_day["n"].sum() == n
+    assert "2026-11-02" in by_day["day"].to_list()
+    assert busy_hour(given_legs)["n"].to_list() == [n]
+    assert len(change_points(given_legs, per="hour", case="answered", tz=tz)) == n
+
+
+def test_labels_of_wrong_clocks() -> None:
+    hours = traffic(wrong_clocks(ZERO, LAST), tz="America/New_York")
+    assert hours["local"].to_list() == ["0000-12-31 19:00-05:00", "2026-11-02 04:00-05:00", "9999-12-31 18:00-05:00"]
+    by_day = kpi(wrong_clocks(ZERO, LAST), by="day", metrics=["asr"], tz="America/New_York")
+    assert sorted(by_day["day"]) == ["0000-12-31", "2026-11-02", "9999-12-31"]
+    by_day = kpi(wrong_clocks(ZERO, LAST), by="day", metrics=["asr"], tz="Asia/Tokyo")
+    assert sorted(by_day["day"]) == ["0001-01-01", "10000-01-01", "2026-11-02"]
+
+
+def test_the_very_last_microsecond_stops_no_answer() -> None:
+    given_legs = wrong_clocks("9999-12-31T23:59:58Z").assign(
+        ended_at=pd.Timestamp("9999-12-31T23:59:59.999999Z").as_unit("us")
+    )
+    assert len(traffic(given_legs.iloc[[1]])) == 1
+    started = given_legs.assign(started_at=given_legs["ended_at"])
+    assert heatmap(started)["hours"].sum() > 0
+
+
+def test_hours_between_changes_years_apart_are_left_out() -> None:
+    years = [(0, 60), (11 * 365 * 86400, 60)]
+    assert len(traffic(legs_of(years))) == 2
+    assert len(traffic(legs_of([(0, 60), (365 * 86400, 60)]))) == 365 * 24 + 1
