@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Unit = Literal["milliseconds", "microseconds", "nanoseconds"]
 
 
 def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -30,7 +32,7 @@ def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in json_rows(frame)]
 
 
-def json_rows(frame: pd.DataFrame, unit: str = "milliseconds") -> list[list[Any]]:
+def json_rows(frame: pd.DataFrame, unit: Unit = "milliseconds") -> list[list[Any]]:
     """The rows as lists of values, in the order of the columns; see `json_records`.
 
     Parameters
@@ -44,7 +46,7 @@ def json_rows(frame: pd.DataFrame, unit: str = "milliseconds") -> list[list[Any]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _json_value(value: Any, unit: str) -> Any:  # noqa: PLR0911  one return per kind
+def _json_value(value: Any, unit: Unit) -> Any:  # noqa: PLR0911  one return per kind
     import pandas as pd  # noqa: PLC0415  slow to import
 
     if value is None or value is pd.NA or value is pd.NaT:
@@ -68,7 +70,7 @@ def _json_value(value: Any, unit: str) -> Any:  # noqa: PLR0911  one return per 
     return value if isinstance(value, bool) else str(value)
 
 
-def _instant(at: pd.Timestamp, unit: str) -> str:
+def _instant(at: pd.Timestamp, unit: Unit) -> str:
     zone = "Z" if at.tzinfo else ""
     if at.tzinfo:
         at = at.tz_convert("UTC").tz_localize(None)

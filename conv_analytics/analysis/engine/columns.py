@@ -112,7 +112,7 @@ LEG_FLAGS = {
 
 CALLS = (
     *_columns(str, "conversation_id | Conversation of the call."),
-    *_columns(int, "call | Number of the call within its conversation, from 0."),
+    *_columns(int, "call | Number of the call within its conversation, or among those without one, from 0."),
     *_columns(
         datetime,
         """
