@@ -59,7 +59,7 @@ def test_instants_are_in_utc_with_their_microseconds(text: str, shown: str) -> N
 
 def test_what_was_exact_is_as_pandas_writes_it() -> None:
     frame = pd.DataFrame({
-        "at": pd.to_datetime(pd.Series(["2026-11-02T10:00:00Z", None])), "n": pd.array([1, None], "Int64"), 
+        "at": pd.to_datetime(pd.Series(["2026-11-02T10:00:00Z", None])), "n": pd.array([1, None], "Int64"),
         "x": [0.5, np.nan],
         "ok": [True, False], "day": [date(2026, 11, 2), None], "text": ["a", "b"], "none": [None, None],
         "took": [timedelta(seconds=90), None],
