@@ -102,6 +102,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
     folder = str(dataset.path.resolve())
     settings = {
         "memory_limit": MEMORY_LIMIT, "temp_directory": "", "TimeZone": "UTC", "enable_progress_bar": False,
+        # A name that is no table could otherwise be a variable of this process.
+        "python_enable_replacements": False,
         "allowed_directories": [folder, dataset.name], "enable_external_access": False, "lock_configuration": True,
     }  # fmt: skip
     for setting, value in settings.items():

@@ -1,4 +1,8 @@
-"""Checks the SQL of an assistant: one SELECT over a dataset's tables, without files, settings or other catalogs."""
+"""Checks the SQL of an assistant: one SELECT over a dataset's tables, without files, settings or other catalogs.
+
+DuckDB reads the file of a name that is neither a table nor a common table expression (WITH), and its catalog has
+views that show the settings. So a name counts as a common table expression only where DuckDB finds one of that name.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,13 @@ _REFUSED = re.compile(
     r"|session_user|user|getenv|add_parquet_key|set_.*",
     re.IGNORECASE,
 )
+
+#: Names of common table expressions: none of them is the path of a file.
+_PLAIN_NAME = re.compile(r"[^\W\d]\w*")
+#: Statements in place of a common table expression.
+_CHANGES = re.compile(r"(?!SELECT_|CTE_|RECURSIVE_CTE_|SET_OPERATION_).*_NODE")
+#: DuckDB compares names without the case of ASCII letters; other letters differ.
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 
 #: Parts of a FROM clause that show data from outside the tables.
 _OTHER_SOURCES = frozenset({"SHOW_REF", "DELIM_GET", "CTE", "BOUND_TABLE_REF"})
@@ -60,16 +71,17 @@ def check_sql(query: str, tables: Collection[str], connection: duckdb.DuckDBPyCo
     statements = parsed["statements"]
     if len(statements) != 1:
         raise ConfigError(f"Give one SELECT statement, not {len(statements)}.")
-    nodes = list(_nodes(statements[0]))
-    known = {name.lower(): name for name in tables}
-    own = {str(entry["key"]).lower() for node in nodes for entry in _common_tables(node)}
+    known = {_lower(name): name for name in tables}
     read = set()
-    for node in nodes:
+    for node, in_scope in _nodes(statements[0], frozenset()):
         _refuse(node)
-        if node.get("type") == "BASE_TABLE" and (name := _table_name(node).lower()) not in own - known.keys():
-            if name not in known:
-                raise ConfigError(f"There is no table {name!r} here; there are {', '.join(sorted(tables))}.")
+        if node.get("type") != "BASE_TABLE":
+            continue
+        name = _lower(_table_name(node))
+        if name in known:
             read.add(known[name])
+        elif name not in in_scope:
+            raise ConfigError(f"There is no table {name!r} here; there are {', '.join(sorted(tables))}.")
     return frozenset(read)
 
 
@@ -80,27 +92,46 @@ def _refuse(node: dict[str, Any]) -> None:
         function = str(node.get("function", {}).get("function_name", "")).lower()
         if function not in _TABLE_FUNCTIONS:
             raise ConfigError(f"The table function {function} is not available; query the tables instead.")
-    elif kind in _OTHER_SOURCES:
+    elif kind in _OTHER_SOURCES or _CHANGES.fullmatch(str(kind)):
         raise ConfigError("Only SELECT is available here; the tool `tables` describes tables and columns.")
     elif node.get("class") == "FUNCTION" and _REFUSED.fullmatch(name):
         raise ConfigError(f"The function {name} is not available here.")
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a parsed statement."""
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _nodes(inner)
-    elif isinstance(value, list):
+def _nodes(value: Any, in_scope: frozenset[str]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """Every object of a parsed statement, each with the names of the common table expressions in its scope."""
+    if isinstance(value, list):
         for inner in value:
-            yield from _nodes(inner)
+            yield from _nodes(inner, in_scope)
+    elif isinstance(value, dict):
+        for entry in _common_tables(value):
+            # One sees those before it, but not itself unless it is recursive.
+            yield from _nodes(entry.get("value"), in_scope)
+            in_scope |= {_common_name(entry.get("key"))}
+        yield value, in_scope
+        # In a recursive one only the second part sees itself; in the first its name is that of a table.
+        itself = frozenset({_common_name(value["cte_name"])} if value.get("type") == "RECURSIVE_CTE_NODE" else ())
+        for name, inner in value.items():
+            if name != "cte_map":
+                yield from _nodes(inner, in_scope | itself if name == "right" else in_scope)
 
 
 def _common_tables(node: dict[str, Any]) -> list[dict[str, Any]]:
-    """The common table expressions (WITH) of a part of the query."""
+    """The common table expressions (WITH) of a part of the query, in their order."""
     tables = node.get("cte_map")
     return list(tables.get("map", ())) if isinstance(tables, dict) else []
+
+
+def _common_name(given: Any) -> str:
+    """The name of a common table expression; refused unless it is a plain one."""
+    name = str(given)
+    if not _PLAIN_NAME.fullmatch(name):
+        raise ConfigError(f"The name {name!r} in WITH must consist of letters, digits and underscores.")
+    return _lower(name)
+
+
+def _lower(name: str) -> str:
+    return name.translate(_LOWER)
 
 
 def _table_name(node: dict[str, Any]) -> str:

@@ -72,6 +72,53 @@ HOSTILE = (
     "select * from read_csv('https://example.com/x.csv')",
     "select * from 's3://bucket/x.parquet'",
     "select version()",
+    # The name of a common table expression (WITH) outside its scope: DuckDB reads the file of that name.
+    *(
+        query.replace("FILE", file)
+        for query in (
+            'select * from (with "FILE" as (select 1) select 1) a, (select to_number from "FILE" limit 1) b',
+            'select * from (with "FILE" as (select 1) select 1) a, "FILE"',
+            '(with "FILE" as (select 1) select 1) union all by name from "FILE"',
+            'with a as (with "FILE" as (select 1) from "FILE") from a, "FILE"',
+            'with a as (from "FILE"), "FILE" as (select 1) from a',
+            'with "FILE" as (from "FILE") from "FILE"',
+            'with recursive "FILE" as (from "FILE" union all from "FILE") from "FILE"',
+            'with "FILE" as (select 1) from "FILE"',
+        )
+        for file in (
+            "{root}/call_records/*/*.parquet",
+            "{root}/_commits/*.json",
+            "{root}/_quarantine/*.jsonl",
+            "_commits/*.json",
+            "exports/hangups/*/*.parquet",
+            "./exports/hangups/../hangups/*/*.parquet",
+            "x.parquet",
+        )
+    ),
+    'with "main.x" as (select 1) from main.x',
+    'with "x.parquet" as (select 1) from x.parquet',
+    # Views of the catalog.
+    "select * from (with duckdb_views as (select 1) select 1) a, (from duckdb_views) b",
+    "(with duckdb_views as (select 1) select 1) union all by name from duckdb_views",
+    "select 1 where exists (with duckdb_views as (select 1) select 1) and exists (from duckdb_views)",
+    "with a as (with duckdb_views as (select 1) select 1) from duckdb_views",
+    "with b as (from duckdb_views), duckdb_views as (select 1) from b",
+    "with duckdb_views as (from duckdb_views) from duckdb_views",
+    "with duckdb_views as materialized (from duckdb_views) from duckdb_views",
+    "with recursive duckdb_views as (from duckdb_views) from duckdb_views",
+    "with recursive duckdb_views as (from duckdb_views union all from duckdb_views where false) from duckdb_views",
+    "with duckdb_views as (select 1) from main.duckdb_views",
+    "with duckdb_views as (select 1) from system.main.duckdb_views",
+    # The Kelvin sign: Python's lower case of it is k, DuckDB's is not.
+    "with duc\N{KELVIN SIGN}db_views as (select 1) from duckdb_views",
+    # Statements that change something, as common table expressions.
+    "with a as (copy hangups to '{root}/out.csv') from a",
+    "with a as (copy (select 1) to '{root}/out.parquet' (format parquet)) select 1",
+    "with a as (delete from hangups returning *) from a",
+    "with a as (update hangups set leg_id = 'x' returning *) from a",
+    "with a as (insert into hangups (leg_id) values ('x') returning *) from a",
+    "with a as (summarize hangups) from a",
+    "with a as (describe hangups) from a",
     "",
     "this is no sql",
     "select ((((((",

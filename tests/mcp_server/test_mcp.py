@@ -25,6 +25,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.mcp_server import server, sql
 from conv_analytics.mcp_server.answers import MAX_BYTES, UNTRUSTED
 from conv_analytics.mcp_server.sql import run_sql
+from conv_analytics.mcp_server.sql_check import check_sql
 from conv_analytics.privacy.display import Display
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import environment, forked, run
@@ -75,6 +76,29 @@ QUESTIONS: Sequence[tuple[str, dict[str, Any], Callable[[Dataset], pd.DataFrame]
     ("sql", {"query": TYPES}, lambda data: data.duckdb().sql(TYPES).df()),
     ("sql", {"query": "select max(x) as x from (select unnest([1, 2, 3]) as x)"}, lambda _: pd.DataFrame({"x": [3]})),
 )  # fmt: skip
+#: Common table expressions (WITH) that are allowed, and what they give.
+COMMON_TABLES: Sequence[tuple[str, list[Any]]] = (
+    ("with a as (select 1 as x), b as (select x + 1 as x from a) select x from b", [2]),
+    ("with A as (select 1 as x) select x from a", [1]),
+    ('with "größe" as (select 1 as x) select x from "größe"', [1]),
+    ("with a as (select 1 as x) select * from (with b as (from a) select x + 1 as x from b)", [2]),
+    ("with a as (select 1 as x) select i.x from (with a as (select x + 1 as x from a) from a) i, a", [2]),
+    ("with a as (select 1 as x) select (select max(x) from a) as x where exists (from a) and 1 in (from a)", [1]),
+    ("with a as (select 1 as x), b as materialized (from a) from a union all from b", [1, 1]),
+    ("(with a as (select 1 as x) from a) union all (with a as (select 2 as x) from a) order by x", [1, 2]),
+    ("with recursive t(n) as (select 1 union all select n + 1 from t where n < 3), u as (from t) from u", [1, 2, 3]),
+    (
+        "with recursive t(n) as (select 1 union all (with s as (from t) select n + 1 from s where n < 3)) from t",
+        [1, 2, 3],
+    ),
+    ("with recursive t(n) using key (n) as (select 1 union select n + 1 from t where n < 2) from t order by n", [1, 2]),
+    ("with a as (select 1 as x) select m from a, lateral (select a.x + 1 as m from a b)", [2]),
+    ("with a as (select 1 as x) from a unpivot (v for k in (x)) select v", [1]),
+    ("with a as (select 1 as x) select y from (from a pivot (count(*) for x in (1 as y)))", [1]),
+    ("with a as (select [1, 2] as x) select list_sum(list_transform(x, lambda e: e + 1)) from a", [5]),
+    ("with hangups as (select leg_id from hangups limit 1) select count(*) from hangups", [1]),
+    ("with h as (from hangups) select count(*) from (select * from h limit 2) join (from h limit 0) on true", [0]),
+)
 #: What tries to get at people by ways of its own.
 PROBES = (
     "select * from hangups",
@@ -179,6 +203,30 @@ def test_hostile_sql_is_refused_and_changes_nothing(folder: Path, ask: Ask) -> N
         assert "root:" not in text
         assert "Traceback" not in text
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize(("query", "expected"), COMMON_TABLES)
+def test_common_table_expressions_can_be_used(folder: Path, query: str, expected: list[Any]) -> None:
+    rows = run_sql(open_dataset(folder), query)
+    assert rows.iloc[:, 0].tolist() == expected
+
+
+def test_hostile_sql_is_refused_before_it_runs(folder: Path) -> None:
+    """What only fails because a file does not exist is not refused."""
+    tables = open_dataset(folder).tables
+    with duckdb.connect() as connection:
+        for query in HOSTILE:
+            with pytest.raises(ConfigError):
+                check_sql(query.replace("{root}", str(folder)), tables, connection)
+
+
+def test_no_variable_of_the_server_is_a_table(folder: Path) -> None:
+    with duckdb.connect() as connection:
+        sql._prepare(connection, open_dataset(folder), frozenset({"hangups"}), Display())
+        secret = pd.DataFrame({"x": [1]})
+        assert len(secret) == 1
+        with pytest.raises(duckdb.CatalogException):
+            connection.execute("select * from secret")
 
 
 def test_no_answer_has_a_number_or_a_name_of_a_person(folder: Path, ask: Ask, ask_unmasked: Ask) -> None:
