@@ -91,24 +91,40 @@ def lock(setup: Setup) -> Iterator[Finding]:
 
 def last_runs(setup: Setup) -> Iterator[Finding]:
     """Whether the last run was complete and recent."""
-    if not setup.exports:
+    if not setup.commits:
         yield skipped(_NO_RUNS)
         return
-    last = setup.exports[-1]
-    age = setup.now - datetime.fromisoformat(last["at"])
+    if not setup.requested:
+        yield skipped("no run of the folder has read from the API")
+        return
+    last, exports = setup.requested[-1], setup.exports
+    what = f"the last run began {_ago(setup, last)}, and was {last['status'] or 'of unknown outcome'}"
+    # A later run with a window of its own does not read what the last regular one missed.
+    missed = exports[-1] if exports and exports[-1]["status"] == "incomplete" else None
     period = setup.period
-    what = f"the last run began {duration(age.total_seconds())} ago, and was {last['status'] or 'of unknown outcome'}"
     if last["status"] == "incomplete":
         yield warning(what, "Run the same export again: it reads what is missing.")
-    elif age > (period or NIGHTLY) * LATE_PERIODS:
+    elif missed is not None:
+        what = f"the last run without a window began {_ago(setup, missed)}, and was incomplete"
+        yield warning(what, "Run the same export again: it reads what is missing.")
+    elif exports and _age(setup, exports[-1]) > (period or NIGHTLY) * LATE_PERIODS:
         usual = f"one runs every {duration(period.total_seconds())}" if period else "exports should run every night"
         advice = "Check the job that starts it; what expires at the API meanwhile is lost."
-        yield warning(f"the last run began {duration(age.total_seconds())} ago, where {usual}", advice)
+        which = "the last run" if exports[-1] == last else "the last run without a window"
+        yield warning(f"{which} began {_ago(setup, exports[-1])}, where {usual}", advice)
     else:
         yield ok(what)
     if last["warning"]:
         text = Display().text(last["warning"]).rstrip(".")
         yield warning(text, "Is a route or a recording switched off, or another application exported?")
+
+
+def _age(setup: Setup, run: Mapping[str, Any]) -> timedelta:
+    return setup.now - datetime.fromisoformat(run["at"])
+
+
+def _ago(setup: Setup, run: Mapping[str, Any]) -> str:
+    return f"{duration(_age(setup, run).total_seconds())} ago"
 
 
 def quarantined(setup: Setup) -> Iterator[Finding]:

@@ -64,9 +64,14 @@ class Setup:
     """The application's settings; None where they cannot be read."""
 
     @property
+    def requested(self) -> list[dict[str, Any]]:
+        """The exports into the folder, oldest first, without compactions and replays."""
+        return [run for run in runs(self.commits or ()) if run["requests"]]
+
+    @property
     def exports(self) -> list[dict[str, Any]]:
-        """The exports into the folder, oldest first, without compactions, replays, and runs with an explicit window."""
-        return [run for run in runs(self.commits or ()) if run["requests"] and not run["since"] and not run["until"]]
+        """Those without an explicit window, as a job starts them regularly."""
+        return [run for run in self.requested if not run["since"] and not run["until"]]
 
     @property
     def period(self) -> timedelta | None:

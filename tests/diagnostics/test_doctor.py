@@ -154,6 +154,19 @@ def test_a_healthy_set_up_is_silent(place: Place) -> None:
     ]
 
 
+def test_runs_with_a_window_are_runs(place: Place) -> None:
+    _windowed(*ALL)(place, None)
+    found = [finding for finding in place.doctor() if finding.where == "last runs"]
+    assert [finding.level for finding in found] == [Level.OK]
+    assert "and was complete" in found[0].what
+    for number in ALL:
+        place.report(number, requests=0)
+    found = [finding for finding in place.doctor() if finding.where == "last runs"]
+    assert [(finding.level, finding.what) for finding in found] == [
+        (Level.SKIPPED, "no run of the folder has read from the API")
+    ]
+
+
 def private(key: Any, *, password: bytes | None = None) -> str:
     encryption = BestAvailableEncryption(password) if password else NoEncryption()
     return str(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode())
@@ -308,6 +321,28 @@ def _ill_listener(place: Place, other: Any) -> None:
     place.listener.script = [Answer(503, b"disk full")]
 
 
+def _windowed(*numbers: int, **last: Any) -> Plant:
+    """Some of the four runs had an explicit window."""
+
+    def plant(place: Place, other: Any) -> None:
+        for number in numbers:
+            place.report(number, since="2026-01-01T00:00:00Z")
+        place.report(**last)
+
+    return plant
+
+
+def _late_but_for_a_window(place: Place, other: Any) -> None:
+    _old(place, other)
+    place.report(since="2026-01-01T00:00:00Z", started_at=utc_text(datetime.now(UTC)))
+
+
+def _missed_before_a_window(place: Place, other: Any) -> None:
+    place.report(2, status="incomplete")
+    place.report(since="2026-01-01T00:00:00Z")
+
+
+ALL = range(4)
 W, E = Level.WARNING, Level.ERROR
 VOICE, RTC = ("capabilities", "voice"), ("capabilities", "rtc")
 NOWHERE = "http://127.0.0.1:9"
@@ -345,6 +380,11 @@ FAULTS: dict[str, tuple[Plant, str, Level, str]] = {
     "an incomplete run": (_run_says(status="incomplete"), "last runs", W, "and was incomplete"),
     "a job that stopped": (_old, "last runs", W, "the last run began 9 d ago, where one runs every 1 d"),
     "an odd night": (_run_says(warning="No new event, where 900 are usual"), "last runs", W, "No new event"),
+    "an incomplete window": (_windowed(3, status="incomplete"), "last runs", W, "ago, and was incomplete"),
+    "only windows": (_windowed(*ALL, status="incomplete"), "last runs", W, "ago, and was incomplete"),
+    "an odd window": (_windowed(*ALL, warning="No new event"), "last runs", W, "No new event"),
+    "only a window since": (_late_but_for_a_window, "last runs", W, "without a window began 10 d ago, where one runs"),
+    "missed before a window": (_missed_before_a_window, "last runs", W, "without a window began 1 d 5 min ago, and"),
     "unreadable records": (_quarantine, "quarantine", W, "1 records could not be read"),
     "another mask key": (_masked, "mask", E, "CONV_ANALYTICS_MASK_KEY holds another"),
     "a full disk": (_large_runs, "disk space", E, "the next run may not fit"),
