@@ -99,7 +99,8 @@ class Questions:
         judged, wanted = quality(self._data), verdict or ["poor"]
         counts = {str(name): int(count) for name, count in judged["verdict"].value_counts().items()}
         chosen = judged[judged["verdict"].isin(wanted)]
-        python = f"quality({_OPEN}).query('verdict in {wanted!r}')"
+        condition = f"verdict in {wanted!r}"
+        python = f"quality({_OPEN}).query({condition!r})"
         return answer(chosen, python, display=self._display, limit=_limit(limit), legs_by_verdict=counts)
 
     def offenders(self, by: list[str] | None = None, case: str = "poor", tz: str = "UTC", min_n: int = 30) -> str:

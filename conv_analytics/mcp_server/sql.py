@@ -43,7 +43,8 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
     Returns
     -------
     pandas.DataFrame
-        Its first `ROW_LIMIT` rows.
+        Its first `ROW_LIMIT` rows, with the values that DuckDB gives: integers stay integers beside nulls. In its
+        ``attrs``, ``more`` says whether the query has further rows.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
         try:
             result = connection.execute(query)
             names = [str(column[0]) for column in result.description or ()]
-            rows = result.fetchmany(ROW_LIMIT)
+            rows = result.fetchmany(ROW_LIMIT + 1)
         except duckdb.Error as error:
             if late.is_set():
                 raise ConfigError(
@@ -152,7 +153,10 @@ def _literal(value: Any) -> str:
 def _frame(names: list[str], rows: list[Any]) -> pd.DataFrame:
     import pandas as pd  # noqa: PLC0415  slow to import
 
-    return pd.DataFrame.from_records(rows, columns=names)
+    # By itself pandas makes floats of integers where there are nulls.
+    frame = pd.DataFrame(rows[:ROW_LIMIT], columns=names, dtype=object)
+    frame.attrs["more"] = len(rows) > ROW_LIMIT
+    return frame
 
 
 __all__ = ["MEMORY_LIMIT", "ROW_LIMIT", "TIME_LIMIT_S", "run_sql"]

@@ -219,7 +219,7 @@ class Display:
         return value if shown == bare else shown
 
     def column(self, name: str, value: Any) -> Any:
-        """Mask a cell of a table, by its column and by its value.
+        """Mask a cell of a table, by its column and by its value; also the texts in a list or an object.
 
         Examples
         --------
@@ -228,9 +228,11 @@ class Display:
         ('+44***1234#b5b', '23410')
         >>> display.column("group", "remote_address=447700901234, network_code=23410")
         'remote_address=+44***1234#b5b, network_code=23410'
+        >>> display.column("numbers", [{"to": "447700901234", "n": 3}])
+        [{'to': '+44***1234#b5b', 'n': 3}]
         """
         if not self.on or not isinstance(value, str):
-            return value
+            return self._nested(name, value) if self.on else value
         if name in WORDS:
             shape = NETWORK if name == "network_code" else _WORD
             return value if not value or shape.fullmatch(value) else self.party(value)
@@ -240,6 +242,16 @@ class Display:
             pairs = ((column, self.column(column, key)) for column, key in _GROUP.findall(value))
             return ", ".join(f"{column}={key}" for column, key in pairs)
         return self.text(value)
+
+    def _nested(self, column: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            # A key may be a person, too; what is in a column that names people is masked whatever its keys are.
+            names = {key: column if column in PARTIES or not isinstance(key, str) else key for key in value}
+            return {self.column("", key): self.column(names[key], each) for key, each in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.column(column, each) for each in value]
+        # An array: cells with lists in a frame that was read from Parquet.
+        return self._nested(column, value.tolist()) if getattr(value, "ndim", 0) else value
 
     def type(self, value: str) -> str:
         """The type of an event; in an application's own type, numbers and names are masked."""

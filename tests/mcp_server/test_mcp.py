@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import json
 import math
@@ -23,7 +24,8 @@ from conv_analytics.analysis import calls, compare, findings, kpi, ledger, legs,
 from conv_analytics.dataset import Dataset
 from conv_analytics.errors import ConfigError
 from conv_analytics.mcp_server import server, sql
-from conv_analytics.mcp_server.answers import MAX_BYTES, UNTRUSTED
+from conv_analytics.mcp_server.answers import MAX_BYTES, UNTRUSTED, answer
+from conv_analytics.mcp_server.questions import Questions
 from conv_analytics.mcp_server.sql import run_sql
 from conv_analytics.mcp_server.sql_check import check_sql
 from conv_analytics.privacy.display import Display
@@ -188,6 +190,7 @@ def test_answers_are_those_of_python(folder: Path, ask_unmasked: Ask) -> None:
         assert answer["rows"] == [[plain(value) for value in row] for row in rows], (name, given)
         assert ("cut" in answer) == (len(answer["rows"]) < len(frame))
         assert answer["note"] == UNTRUSTED
+        ast.parse(answer["python"], mode="eval")
         assert answer["python"].startswith(
             ("findings(", "kpi(", "quality(", "offenders(", "compare(", "calls(", "ledger(", "open_")
         )
@@ -303,6 +306,64 @@ def test_a_question_takes_no_statement_for_each_column(folder: Path) -> None:
         seen = connection.execute("select from_number from hangups where from_number is not null").fetchall()
         assert seen
         assert all("***" in text for (text,) in seen)
+
+
+def asked_sql(folder: Path, query: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(Questions(folder).sql(query))
+    return answer
+
+
+def test_the_python_of_each_answer_can_be_run(folder: Path) -> None:
+    questions = Questions(folder)
+    data = open_dataset(folder)
+    conversation = str(data["hangups"]["conversation_id"].min())
+    asked = [(name, given) for name, given, _ in QUESTIONS]
+    asked += [("quality", {}), ("quality", {"verdict": ["poor", "it's"]}), ("calls", {"country": 'it\'s "so"'})]
+    asked += [("tables", {}), ("tables", {"table": "hangups"}), ("timeline", {"conversation_id": conversation})]
+    asked += [("sql", {"query": "select 'it''s' as \"x\"\n"})]
+    for name, given in asked:
+        ast.parse(json.loads(getattr(questions, name)(**given))["python"], mode="eval")
+    verdicts = ["poor", "fair"]
+    python = json.loads(questions.quality(verdicts))["python"]
+    made = eval(python, {"quality": quality, "open_dataset": lambda _: data})
+    assert made["verdict"].isin(verdicts).all()
+    assert len(made) == json.loads(questions.quality(verdicts))["rows_in_all"]
+
+
+def test_numbers_of_sql_are_exact(folder: Path) -> None:
+    query = "select * from (values (12345678), (9007199254740993), (null)) t(n)"
+    assert asked_sql(folder, query)["rows"] == [[12345678], [9007199254740993], [None]]
+    assert all(type(value) is int for (value,) in asked_sql(folder, query)["rows"][:2])
+    query = "select unnest([1234567.25, 12345678901.5, -1234567.25, 0.123456789, 2.5]::double[]) as n"
+    assert asked_sql(folder, query)["rows"] == [[1234567.0], [12345678902.0], [-1234567.0], [0.123457], [2.5]]
+    assert asked_sql(folder, "select [9007199254740993, null] as a, {'x': 0.123456789::double} as b")["rows"] == [
+        [[9007199254740993, None], {"x": 0.123457}]
+    ]
+    assert asked_sql(folder, "select 'nan'::double as a, 'inf'::double as b")["rows"] == [[None, None]]
+
+
+def test_more_rows_than_are_fetched_are_mentioned(folder: Path) -> None:
+    answer = asked_sql(folder, "select 1 as a from range(5000)")
+    assert answer["cut"] == "1,000 of more than 1,000 rows are shown; aggregate or filter."
+    assert len(answer["rows"]) == 1_000
+    assert "rows_in_all" not in answer
+    answer = asked_sql(folder, "select 1 as a from range(1000)")
+    assert (answer["rows_in_all"], "cut" in answer) == (1_000, False)
+    answer = asked_sql(folder, "select repeat('x', 100) as a from range(1001)")
+    assert answer["cut"].endswith("of more than 1,000 rows are shown; aggregate or filter.")
+    assert len(answer["rows"]) < 1_000
+    assert "rows_in_all" not in answer
+
+
+def test_lists_and_objects_are_masked() -> None:
+    number = "447700900123"
+    nested = [number, {"a": [number], number: 1, "display_name": "Bob"}]
+    frame = pd.DataFrame({"x": [nested, [2]], "to_number": [{"n": number}, ["Bob"]]})
+    text = answer(frame, "kpi(data)", display=Display())
+    assert number not in text
+    assert "Bob" not in text
+    assert json.loads(text)["rows"][1][0] == [2]
+    assert number in answer(frame, "kpi(data)", display=Display(on=False))
 
 
 def test_a_later_commit_is_seen(tmp_path: Path) -> None:
