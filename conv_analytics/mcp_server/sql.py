@@ -59,9 +59,8 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
     >>> with Sandbox(conversations=9) as sandbox, TemporaryDirectory() as folder:
     ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
     ...     done = export(client, folder, rate=0)
-    ...     run_sql(done.dataset, "select count(*) as conversations from conversations")
-       conversations
-    0              9
+    ...     run_sql(done.dataset, "select count(*) as conversations from conversations")["conversations"].tolist()
+    [9]
     """
     import duckdb  # noqa: PLC0415  slow to import
 

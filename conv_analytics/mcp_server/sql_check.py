@@ -87,12 +87,12 @@ def check_sql(query: str, tables: Collection[str], connection: duckdb.DuckDBPyCo
 
 def _refuse(node: dict[str, Any]) -> None:
     """Raise `ConfigError` for a part of a query that is not allowed."""
-    kind, name = node.get("type"), str(node.get("function_name", ""))
+    kind, name = str(node.get("type")), str(node.get("function_name", ""))
     if kind == "TABLE_FUNCTION":
         function = str(node.get("function", {}).get("function_name", "")).lower()
         if function not in _TABLE_FUNCTIONS:
             raise ConfigError(f"The table function {function} is not available; query the tables instead.")
-    elif kind in _OTHER_SOURCES or _CHANGES.fullmatch(str(kind)):
+    elif kind in _OTHER_SOURCES or _CHANGES.fullmatch(kind):
         raise ConfigError("Only SELECT is available here; the tool `tables` describes tables and columns.")
     elif node.get("class") == "FUNCTION" and _REFUSED.fullmatch(name):
         raise ConfigError(f"The function {name} is not available here.")
