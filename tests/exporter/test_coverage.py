@@ -15,7 +15,7 @@ import pytest
 
 from conv_analytics import Coverage, coverage, export, ingest, open_dataset
 from conv_analytics.errors import APIError, ConfigError, DatasetError, DatasetLocked, UnexpectedPayload
-from conv_analytics.exporter.coverage.window import SETTLING
+from conv_analytics.exporter.coverage.window import SETTLING, last_end
 from conv_analytics.privacy import Mask
 from conv_analytics.sandbox import Sandbox, Truth
 from conv_analytics.sandbox.calls import plain_id
@@ -383,3 +383,22 @@ def test_a_key_that_is_refused_ends_it(sandbox: Sandbox, host: Calls, folder: Pa
     host.answer = refuse  # type: ignore[method-assign]
     with pytest.raises(APIError, match="401"):
         check(host, folder)
+
+
+def _run_of_coverage(since: str | None, read_until: str) -> dict[str, Any]:
+    return {"command": "coverage", "since": since, "coverage": {"read_until": f"2026-11-{read_until}T00:00:00Z"}}
+
+
+@pytest.mark.parametrize(
+    ("runs", "day"),
+    [
+        ([("2026-11-20T00:00:00Z", "20"), ("2026-11-24T00:00:00Z", "25")], 20),  # a page failed: the gap stays
+        ([("2026-11-20T00:00:00Z", "21"), ("2026-11-24T00:00:00Z", "25")], 21),
+        ([("2026-11-20T00:00:00Z", "21"), ("2026-11-24T00:00:00Z", "25"), ("2026-11-21T00:00:00Z", "26")], 26),
+        ([("2026-11-20T00:00:00Z", "21"), ("2026-11-21T00:00:00Z", "25")], 25),
+        ([("2026-11-20T00:00:00Z", "24"), ("2026-11-21T00:00:00Z", "22")], 24),
+        ([(None, "20"), (None, "24")], 24),  # of an earlier version
+    ],
+)
+def test_a_later_window_does_not_close_a_gap(runs: list[tuple[str | None, str]], day: int) -> None:
+    assert last_end(_run_of_coverage(*each) for each in runs) == datetime(2026, 11, day, tzinfo=UTC)

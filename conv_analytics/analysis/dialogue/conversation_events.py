@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -61,11 +62,8 @@ class ConversationEvent:
         return None if value is None or value == "" or isinstance(value, dict | list) else str(value)
 
     def number(self, name: str) -> float | None:
-        """The column as a number; None if it is not one."""
-        try:
-            return float(self.get(name))
-        except (TypeError, ValueError):
-            return None
+        """The column as a finite number; None if it is not one."""
+        return finite(self.get(name))
 
     @property
     def family(self) -> str:
@@ -130,7 +128,7 @@ def _add_values(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:
     if name == "transcripts":
         row["heard"] = row.get("heard", 0) + 1
         if more.get("alternative", 1) == 1:
-            row.update(confidence=more.get("confidence"), leg_id=more.get("leg_id"))
+            row.update({key: more[key] for key in ("confidence", "leg_id") if key in more})
         base = {"type": "audio:asr:done"}
     else:
         # Each history repeats the earlier statuses: only the last one is new.
@@ -153,10 +151,23 @@ def _event(row: dict[str, Any]) -> ConversationEvent:
     )
 
 
+def finite(value: Any) -> float | None:
+    """A value of a body as a finite number; None if it is not one.
+
+    >>> finite("0.9"), finite("Infinity"), finite(10**400), finite(True)
+    (0.9, None, None, None)
+    """
+    try:
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _parsed(detail: Any) -> Any:
     try:
         return json.loads(detail) if isinstance(detail, str) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -177,4 +188,4 @@ def _first_value(body: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
     return None
 
 
-__all__ = ["EVENT_TABLES", "ConversationEvent", "conversation_events", "one_conversation", "records"]
+__all__ = ["EVENT_TABLES", "ConversationEvent", "conversation_events", "finite", "one_conversation", "records"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from conv_analytics.analysis.dialogue.conversation_events import ConversationEvent
+from conv_analytics.analysis.dialogue.conversation_events import ConversationEvent, finite
 from conv_analytics.analysis.entities.sip import CODES
 
 _MESSAGE_STATUSES = ("submitted", "delivered", "seen", "rejected", "undeliverable")
@@ -70,10 +70,7 @@ def _listed(event: ConversationEvent) -> list[Any]:
 
 def _confidence(event: ConversationEvent) -> float | None:
     first = next(iter(_listed(event)), None)
-    try:
-        return float(first["confidence"]) if isinstance(first, dict) else None
-    except (KeyError, TypeError, ValueError):
-        return None
+    return finite(first.get("confidence")) if isinstance(first, dict) else None
 
 
 def _hangup(event: ConversationEvent) -> str:

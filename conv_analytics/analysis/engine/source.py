@@ -32,6 +32,11 @@ from conv_analytics.tables.column import Column
 
 #: Number of conversations whose rows are cached: a viewed conversation is often viewed again in another way.
 CONVERSATIONS = 8
+#: The tables that a connection finds by their name alone: those of its schema, and temporary ones.
+_TABLES_BY_NAME = """
+    select table_name from information_schema.tables
+    where table_catalog = current_database() and table_schema = current_schema() or table_catalog = 'temp'
+"""
 #: Name of the data if it is one frame, not tables.
 SINGLE = "the frame"
 
@@ -81,7 +86,7 @@ class Source:
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
         if kind_of(data) == "connection":
-            names = [name for (name,) in data.execute("select table_name from information_schema.tables").fetchall()]
+            names = [name for (name,) in data.execute(_TABLES_BY_NAME).fetchall()]
             return cls(DuckdbEngine({name: data.table(name) for name in names}, data), "duckdb")
         return cls._of_frames({SINGLE: data})
 

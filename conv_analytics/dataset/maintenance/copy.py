@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from conv_analytics import durable
+from conv_analytics.dataset.maintenance.check_files import quarantined
 from conv_analytics.dataset.maintenance.file_rows import is_nested
 from conv_analytics.dataset.maintenance.prune import delete_removed
 from conv_analytics.dataset.snapshot import Snapshot
@@ -27,6 +28,7 @@ from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import WriterLock
+from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.storage.staged_files import disk_errors
 from conv_analytics.dataset.store.stored_object import StoredFile, open_binary
 from conv_analytics.dataset.store.work_folder import dataset_folder
@@ -141,6 +143,7 @@ def _copy_commit(origin: Layout, target: Layout, commit: Commit, result: Copied)
     shutil.rmtree(staging, ignore_errors=True)
     quarantine = commit.quarantine
     if quarantine is not None:
+        _check_quarantine(origin, fetched, quarantine, commit)
         # It is put there before the commit is promised, as in a run.
         backend_of(target).publish({quarantine: fetched.local_file(quarantine)})
         shutil.rmtree(fetched.quarantine, ignore_errors=True)
@@ -152,6 +155,17 @@ def _copy_commit(origin: Layout, target: Layout, commit: Commit, result: Copied)
     result.commits += 1
     result.files += len(checksums)
     result.bytes += sum(file.bytes for file in commit.published)
+
+
+def _check_quarantine(origin: Layout, fetched: Layout, name: str, commit: Commit) -> None:
+    """Raise `CorruptFile` unless a quarantine file, which has no recorded checksum, has the records of its run."""
+    try:
+        count = sum(1 for _ in quarantined(fetched, name))
+    except (OSError, ValueError, RecursionError) as error:
+        raise CorruptFile(origin.file(name), "its records cannot be read") from error
+    expected = commit.report.get(LINES, commit.report.get("quarantined", count))
+    if count != expected:
+        raise CorruptFile(origin.file(name), f"it has {count:,} records, and {expected:,} were counted")
 
 
 def _fetch(origin: Layout, fetched: Layout, name: str, checksum: str | None) -> None:

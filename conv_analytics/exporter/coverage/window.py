@@ -91,8 +91,10 @@ def last_end(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
     for report in reports:
         read_until = (report.get(COMMAND) or {}).get("read_until") if report.get("command") == COMMAND else None
         if isinstance(read_until, str):
-            # A run over an earlier window does not take back what was read.
-            last = max(filter(None, (last, datetime.fromisoformat(read_until))))
+            since = report.get("since")
+            # A run over a later window leaves the gap before it, and one over an earlier window takes nothing back.
+            if last is None or not isinstance(since, str) or datetime.fromisoformat(since) <= last:
+                last = max(filter(None, (last, datetime.fromisoformat(read_until))))
     return last
 
 

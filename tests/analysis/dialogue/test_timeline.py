@@ -154,3 +154,25 @@ def test_every_event_of_a_world_is_in_a_row() -> None:
         known = answered["lane_id"].isin(hangups["leg_id"])
         assert answered.loc[known, "level"].eq("poor").all()
         assert answered.loc[~known, "level"].isna().all()
+
+
+@pytest.mark.parametrize("code", ["1" + "0" * 400, "Infinity", "-Infinity", "NaN", '"Infinity"', '"nan"', "[]", "true"])
+def test_a_hangup_whose_code_is_no_finite_number(code: str) -> None:
+    given = events(("sip:hangup", 1, "MEM-1"))
+    given["events"]["body"] = f'{{"reason": {{"sip_code": {code}}}}}'
+    assert only(timeline(given, "CON-1"), "hangup")["text"] == "hangup"
+
+
+def test_a_body_of_endless_depth_is_an_event_without_one() -> None:
+    given = events(("sip:hangup", 1, "MEM-1"))
+    given["events"]["body"] = "[" * 200_000 + "]" * 200_000
+    assert only(timeline(given, "CON-1"), "hangup")["text"] == "hangup"
+
+
+def test_a_transcript_without_a_leg_leaves_the_event_its_leg() -> None:
+    given = events(("audio:asr:done", 1, "MEM-1", {"rtc_id": "leg-2", "asr": {"results": [{"text": "yes"}]}}))
+    audio = given["events"][["conversation_id", "event_id", "type", "at", "from_member_id"]].assign(leg_id="leg-2")
+    heard = audio.drop(columns=["type"]).assign(alternative=1, text="yes", confidence=0.9, leg_id=None)
+    alone = timeline(given | {"audio_events": audio}, "CON-1")
+    both = timeline(given | {"audio_events": audio, "transcripts": heard}, "CON-1")
+    assert only(both, "asr")["leg_id"] == only(alone, "asr")["leg_id"] == "leg-2"

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from conv_analytics.analysis import legs
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
@@ -163,3 +164,19 @@ def test_what_is_no_data_is_refused(data: Any) -> None:
 def test_kinds_are_not_mixed() -> None:
     with pytest.raises(ConfigError, match="different kinds: duckdb, pandas"):
         Source.of({"hangups": hangups(), "members": KINDS["duckdb"]()})
+
+
+@pytest.mark.parametrize("temporary", ["", "temporary "])
+def test_tables_of_other_schemas_and_databases_are_no_tables_of_a_connection(temporary: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"""
+            create schema other;
+            create table other.extra as select 1 as x;
+            create table other.leg_statuses as select 1 as x;
+            attach ':memory:' as elsewhere;
+            create table elsewhere.main.hangups as select 1 as x;
+            create {temporary}table leg_statuses as
+            select 'CON-1' as conversation_id, 'a' as leg_id, 'answered' as status, now() as at, 1 as event_id;
+        """)
+        assert set(Source.of(connection).tables) == {"leg_statuses"}
+        assert legs(connection, ["answered"]).fetchall() == [("CON-1", "a", True)]

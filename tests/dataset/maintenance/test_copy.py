@@ -153,3 +153,23 @@ def test_the_command(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["copy", str(root), str(tmp_path / "copy"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["commits_before"] == 3
     assert main(["copy", str(tmp_path / "nothing"), str(tmp_path / "other")]) == 2
+
+
+@pytest.mark.parametrize("damage", ["", "\n", '{"night": 1}\n{"night": 1}\n', "[]\n", "{", "\udcff"])
+def test_a_quarantine_that_has_not_the_records_of_its_run_is_not_copied(
+    damage: str, root: Path, tmp_path: Path
+) -> None:
+    run_of_two = DatasetWriter(root, DAY + timedelta(days=9), ["events"])
+    run_of_two.write("events", rows(TABLES["events"], 5, start=90))
+    run_of_two.quarantine(['{"night": 9}', '{"night": 10}'])
+    commit = run_of_two.commit({}, {"status": "complete", "quarantined": 2})
+    file = root / str(commit.quarantine)
+    whole = file.read_bytes()
+    file.write_bytes(damage.encode("utf-8", "surrogateescape") if damage else whole.splitlines(keepends=True)[0])
+    if damage != '{"night": 1}\n{"night": 1}\n':
+        with pytest.raises(CorruptFile, match="records"):
+            open_dataset(root).copy_to(tmp_path / "copy")
+        assert len(open_dataset(tmp_path / "copy").commits) == 3
+        file.write_bytes(whole)
+    open_dataset(root).copy_to(tmp_path / "copy")
+    assert content(tmp_path / "copy") == content(root)
