@@ -22,11 +22,15 @@ from conv_analytics.tables.webhook_bodies import Outline, decoded_outline, outli
 MAX_OBJECT = 64 * 2**20
 #: Text between objects is returned in pieces of at most this size. [B]
 MAX_TEXT = 2**20
+#: Damaged objects that are opened one after another to look for intact ones inside; each is read to its end.
+MAX_OPENED = 8
 
 #: Separators between objects: spaces, commas, the brackets of arrays, marks of order and of records.
 _BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e\x00]++|\xef\xbb\xbf)*+")
-#: A string, which ends on its line; a bracket; or an unmatched quotation mark.
-_TOKEN = re.compile(rb'"(?:[^"\\\n\r]|\\.)*+"|[\[\]{}"]')
+#: A string, which ends on its line; a bracket; or an unmatched quotation mark and the rest of its line: to look for a
+#: string at each escaped mark in there would take time that grows with the square of its length.
+_TOKEN = re.compile(rb'"[^"\\\n\r]*+(?:\\.[^"\\\n\r]*+)*+"|[\[\]{}]|"([^\n\r]*+)')
+_BRACKET = re.compile(rb"[\[\]{}]")
 _AROUND = b" \t\r,]"
 _NEXT = b"\n{"
 #: The beginning of a page, whose records are worth more than the page itself.
@@ -131,6 +135,8 @@ class _Cutter:
         """Up to here, in bytes of the whole stream, several objects are on one line."""
         self._unclosed = -1
         """Up to here no object that is open at the end of its line will close, as a search has shown."""
+        self._opened = 0
+        """How many damaged objects were opened since the last intact one."""
 
     def object(self) -> Piece:
         """The object that begins here; a damaged one ends before the next line that begins with an object."""
@@ -144,6 +150,7 @@ class _Cutter:
             found = decoded_outline(candidate)
             if found is not None:
                 stream.at = end
+                self._opened = 0
                 return Piece(candidate, found)
             self._crowded = stream.dropped + end
         return self._closed(line)
@@ -160,10 +167,13 @@ class _Cutter:
         too_long = len(text) > MAX_OBJECT
         found = outline(text) if text and not too_long else None
         if found is not None or (text and not too_long and b"\n" not in text):
+            self._opened = 0
             return Piece(stream.take(place), found)
         self._unclosed = max(self._unclosed, stream.dropped + place)
-        if _PAGE.match(stream.data, stream.at) or len(stream.data) - stream.at >= MAX_OBJECT:
+        large = len(stream.data) - stream.at >= MAX_OBJECT
+        if self._opened < MAX_OPENED and (large or _PAGE.match(stream.data, stream.at)):
             # Objects inside it may be intact.
+            self._opened += 1
             end = stream.data.find(b"{", stream.at + 1)
         else:
             end = stream.data.find(_NEXT, stream.at)
@@ -189,15 +199,19 @@ def _depth(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
     """How many brackets are open at `end`, and where to search on: at depth 0, the place after the closing one."""
     place = start
     for token in _TOKEN.finditer(data, start, end):
-        mark = token.group()
-        if mark == b'"':
+        if token[1] is not None:
             if end == len(data) and data.find(b"\n", token.end()) < 0:
                 # The rest of the text is still to come.
                 return depth, token.start()
+            brackets = _BRACKET.finditer(data, *token.span(1))
+        elif len(token[0]) > 1:
+            place = token.end()
             continue
-        place = token.end()
-        if len(mark) == 1:
-            depth += 1 if mark in b"{[" else -1
+        else:
+            brackets = iter((token,))
+        for bracket in brackets:
+            place = bracket.end()
+            depth += 1 if bracket[0] in b"{[" else -1
             if depth <= 0:
                 return 0, place
     return depth, place

@@ -19,7 +19,9 @@ from conv_analytics import errors
 from conv_analytics.api import Retry
 from conv_analytics.api.content_coding import MAX_MEMBERS, Content, DamagedContent, TooLong
 from conv_analytics.api.large_bodies import LARGE_BYTES, MAX_AT_ONCE
+from conv_analytics.exporter.json_pieces import json_pieces
 from conv_analytics.settings import Settings
+from conv_analytics.tables.webhook_bodies import outline
 from tests._helpers.proxy import read_head, serving
 from tests._helpers.scripted_server import Answer, Face, Server
 
@@ -260,6 +262,11 @@ def _texts() -> dict[str, Callable[[int], object]]:
         "link": lambda n: LINK.fullmatch("/v1" + "/members" * n + " "),
         "data": lambda n: page(b'{"_embedded":' + b'{"data":' * n + b"1" + b"}" * (n + 1)),
         "data, cut off": lambda n: page(b'{"data":' * n),
+        "a text of escaped quotes, cut off": lambda n: page(b'{"_embedded":["' + b'\\"' * n),
+        "a key of escaped quotes, cut off": lambda n: page(b'{"_embedded":{"' + b'\\"' * n),
+        "an object of escaped quotes, cut off": lambda n: outline(b'{"id": "\xff' + b'\\"' * n),
+        "a line of escaped quotes, cut off": lambda n: list(json_pieces(iter([b'{"id": "' + b'\\"' * n + b"\n"]))),
+        "pages in pages, cut off": lambda n: list(json_pieces(iter([b'{"_embedded":[' * n]))),
         "data, masked": lambda n: mask.page(b'{"_embedded":' + b'{"data":' * n + b"1" + b"}" * (n + 1)),
     }
 

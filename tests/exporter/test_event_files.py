@@ -270,7 +270,8 @@ def test_an_object_that_is_too_long_is_looked_into(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "junk", [b'{"a": {\n', b'{"a": "\n', b"{abc} ", b"{" * 50, b'{"a":\n}\n', b'"', b"text\n", b"}]"]
+    "junk",
+    [b'{"a": {\n', b'{"a": "\n', b"{abc} ", b"{" * 50, b'{"a":\n}\n', b'"', b"text\n", b"}]", b'{"a": "\\"\\"\n'],
 )
 def test_junk_takes_no_more_than_its_length_and_hides_nothing(junk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
@@ -288,6 +289,21 @@ def test_junk_takes_no_more_than_its_length_and_hides_nothing(junk: bytes, monke
     pieces = list(json_pieces(iter([data])))
     assert [piece.text for piece in pieces if piece.outline][-1] == event
     assert looked_at < 4 * len(data)
+
+
+def test_pages_in_pages_hide_no_line_that_follows() -> None:
+    event = json.dumps(hangup(1)).encode()
+    for pages in (1, pieces_module.MAX_OPENED, 1_000):
+        data = b'{"_embedded":[' * pages + b"\n" + event + b"\n"
+        pieces = list(json_pieces(iter([data])))
+        assert [piece.text for piece in pieces if piece.outline] == [event]
+        assert b"".join(piece.text for piece in pieces).count(b"{") == data.count(b"{")
+
+
+def test_a_damaged_page_after_another_is_looked_into() -> None:
+    event = json.dumps(hangup(1)).encode()
+    data = (b'{"_embedded":[' + event + b",") * 100
+    assert [piece.text for piece in json_pieces(iter([data])) if piece.outline] == [event] * 100
 
 
 # -- everything that a world sends to webhooks
