@@ -14,6 +14,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.report import quality_report
 from conv_analytics.notebook.report.numbers import Numbers, Rate, Values
 from conv_analytics.notebook.report.period import period_of
+from conv_analytics.notebook.report.pictures import sections
 from tests._helpers import report_legs as made
 
 pytestmark = pytest.mark.slow
@@ -185,6 +186,45 @@ def test_people_are_masked_unless_asked_for() -> None:
 def test_codes_are_told_in_words() -> None:
     codes = made.week_report().numbers.codes
     assert [(code.code, code.meaning, code.n, code.share.n) for code in codes] == [(486, "busy", 30, 150)]
+
+
+def test_attempts_that_are_still_open_did_not_end_with_a_code() -> None:
+    rows = [made.missed(n, ended_at=made.START) for n in range(3)]
+    nothing = {"sip_code": None, "outcome": "unknown", "outcome_class": "unknown"}
+    rows += [made.missed(n, **nothing, open=True) for n in range(3, 7)]
+    # A leg that failed, and one that ended without a code, are not open, whatever else is unknown of them.
+    rows += [made.missed(7, **nothing, open=True, status="failed"), made.missed(8, **nothing)]
+    report = quality_report(made.legs(rows))
+    numbers = report.numbers
+    assert sorted((code.code or 0, code.meaning, code.n, code.share.n) for code in numbers.codes) == [
+        (0, "it failed", 1, 9), (0, "neither code nor reason", 1, 9), (486, "busy", 3, 9),
+    ]  # fmt: skip
+    assert numbers.open_attempts == 4
+    assert "without 4 attempts whose end is not known" in report.html
+    assert "whose end is not known" not in made.week_report().html
+
+
+def test_a_rate_per_hour_is_of_the_hours_in_the_period() -> None:
+    """Two legs an hour, from 18:00 on the first day until 09:00 on the fourth."""
+    start = pd.Timestamp("2026-03-02T18:00Z")
+    rows = [made.call(n, start + pd.Timedelta(minutes=30 * n)) for n in range(126)]
+    report = quality_report(made.legs(rows), since=start.to_pydatetime(), until=datetime(2026, 3, 5, 9, tzinfo=UTC))
+    numbers = report.numbers
+    assert [(slot.hours, slot.covered_hours, slot.legs) for slot in numbers.trend] == [
+        (24.0, 6.0, 12), (24.0, 24.0, 48), (24.0, 24.0, 48), (24.0, 9.0, 18),
+    ]  # fmt: skip
+    (chart,) = (chart for section in sections(numbers) for chart in section.charts if chart.title == "Legs per hour")
+    assert chart.picture.count(": 2, ") == 4
+    assert [row[1] for row in chart.rows] == ["6", "24", "24", "9"]
+    assert "Clocks change" not in report.html
+
+
+def test_a_moment_of_a_day_has_no_rate_per_hour() -> None:
+    rows = [made.call(n, pd.Timestamp("2026-03-02T00:00Z") + pd.Timedelta(hours=n)) for n in range(73)]
+    numbers = quality_report(made.legs(rows)).numbers
+    assert [(slot.covered_hours, slot.legs) for slot in numbers.trend] == [(24.0, 24), (24.0, 24), (24.0, 24), (0.0, 1)]
+    (chart,) = (chart for section in sections(numbers) for chart in section.charts if chart.title == "Legs per hour")
+    assert chart.picture.count(": 1, ") == 3
 
 
 def test_no_data_is_no_verdict() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
 
 import pytest
 from playwright.sync_api import Browser
@@ -203,6 +206,15 @@ def test_the_worst_legs_lead_to_their_timelines(folder: Path, tmp_path: Path, br
     assert page.locator(".ca-ladder img").count() == 1
     page.close()
     assert "<a " not in quality_report(open_dataset(folder)).html, "without them there is nothing to link to"
+
+
+def test_links_to_timelines_hold_whatever_the_name_of_the_page(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "report #3, 100% of a&b.html"
+    data = open_dataset(folder)
+    quality_report(data).write(target, timelines=data)
+    links = [unescape(link) for link in re.findall(r'<a href="([^"]+)"', target.read_text(encoding="utf-8"))]
+    linked = {Path(url2pathname(urlsplit(urljoin(target.as_uri(), link)).path)) for link in links}
+    assert linked == set(target.with_name(f"{target.stem}-timelines").iterdir()) != set()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from conv_analytics.analysis import legs, turns
 from conv_analytics.notebook.report.numbers import Turns
 from conv_analytics.notebook.report.turns import turns_of
 from tests._helpers.leg_tables import relations
-from tests.analysis.dialogue.test_turns import CALL, data_of
+from tests.analysis.dialogue.test_turns import CALL, data_of, data_of_many
 
 
 @pytest.mark.slow
@@ -61,3 +61,11 @@ def test_the_page_shows_it_where_there_are_bots() -> None:
     frame = quality_report(legs(data))
     assert frame.numbers.turns is None
     assert "Voice agents" not in frame.html
+
+
+def test_dead_air_is_counted_only_in_conversations_with_turns() -> None:
+    hold_music = (("play", "p", 10, {"loop": 0}), ("play:stop", "p", 50))
+    data = data_of_many({"CON-1": CALL, "CON-2": hold_music, "CON-3": hold_music})
+    found = turns_of(data, legs(data))
+    assert found is not None
+    assert (found.conversations, found.dead_air.k, found.dead_air.n) == (1, 1, 1)

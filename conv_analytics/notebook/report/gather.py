@@ -46,6 +46,7 @@ def gather(
     now, before = _legs_of(judged, period, limited=limited)
     masked = parts.masked(now, display, judged.own)
     slots = slots_of(now, period)
+    codes, open_attempts = parts.codes(now, judged.scope)
     kpi = statistics.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
     figures = _figures(now, before, kpi, judged.scope)
     verdict, sentence = _verdict(len(now), figures, judged.units, rulebook)
@@ -72,7 +73,8 @@ def gather(
         histograms=parts.histograms(now, rulebook),
         week=parts.week(now, period),
         groupings=parts.groupings(masked, kpi, judged.scope, judged.own),
-        codes=parts.codes(now, judged.scope),
+        codes=codes,
+        open_attempts=open_attempts,
         findings=findings,
         worst=parts.worst(masked, period, rulebook),
         poor_legs=int((now["verdict"] == Verdict.POOR).sum()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -78,22 +79,32 @@ class Slots:
         The label of each leg's slot; null outside the period.
     labels, hours
         Label and length of all slots. [h]
+    covered
+        How much of each slot lies in the period. [h]
     """
 
     of: pd.Series[Any]
     labels: list[str]
     hours: list[float]
+    covered: list[float]
 
 
 def slots_of(rows: pd.DataFrame, period: Period) -> Slots:
     """The hour, day or week in which each leg started."""
     starts = period.slots()
     labels = [period.label(at) for at in starts[:-1]]
-    hours = [round((after - at).total_seconds() / 3600, 3) for at, after in itertools.pairwise(starts)]
+    hours, covered = [], []
+    for at, after in itertools.pairwise(starts):
+        hours.append(_hours(at, after))
+        covered.append(_hours(max(at, period.since or at), min(after, period.until or after)))
     timed = rows["started_at"].dropna()
     places = pd.DatetimeIndex(starts, tz="UTC").as_unit("us").searchsorted(timed, side="right") - 1
     label_of = [labels[place] if 0 <= place < len(labels) else None for place in places]
-    return Slots(pd.Series(label_of, index=timed.index, dtype="str").reindex(rows.index), labels, hours)
+    return Slots(pd.Series(label_of, index=timed.index, dtype="str").reindex(rows.index), labels, hours, covered)
+
+
+def _hours(at: datetime, after: datetime) -> float:
+    return round((after - at).total_seconds() / 3600, 3)
 
 
 __all__ = ["JudgedLegs", "Slots", "judged_legs", "slots_of"]

@@ -45,6 +45,8 @@ class Slot:
     answered: Rate
     poor: Rate
     mos: Values
+    covered_hours: float
+    """How much of it lies in the period [h]: less than its length at the ends."""
 
 
 @dataclass(frozen=True)
@@ -333,6 +335,8 @@ class Numbers:
         The verdict in words, and what goes with it.
     verdict
         ``good``, ``poor``, ``unclear``, ``unmeasured`` or ``empty``.
+    open_attempts
+        Unanswered attempts without an end, code or reason: `codes` do not count them.
     """
 
     sentence: str
@@ -351,6 +355,7 @@ class Numbers:
     week: tuple[Cell, ...] = ()
     groupings: tuple[Grouping, ...] = ()
     codes: tuple[Code, ...] = ()
+    open_attempts: int = 0
     findings: Findings | None = None
     worst: tuple[Leg, ...] = ()
     poor_legs: int = 0

@@ -68,8 +68,8 @@ def trend(rows: pd.DataFrame, slots: Slots, rates: statistics.Kpi, scope: str) -
     mos = statistics.values_by(rows["mos_emodel"].where(known), slots.of)
     legs = slots.of.value_counts()
     return tuple(
-        Slot(label, length, int(legs.get(label, 0)), answered[label], poor[label], mos[label])
-        for label, length in zip(slots.labels, slots.hours, strict=True)
+        Slot(label, length, int(legs.get(label, 0)), answered[label], poor[label], mos[label], covered)
+        for label, length, covered in zip(slots.labels, slots.hours, slots.covered, strict=True)
     )  # fmt: skip
 
 
@@ -156,14 +156,18 @@ def _grouping(
     return Grouping(str(keys.name), title, groups, len(others), sum(others))
 
 
-def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
-    """How unanswered attempts ended: SIP codes, else the meaning of the platform's words."""
+def codes(rows: pd.DataFrame, scope: str) -> tuple[tuple[Code, ...], int]:
+    """How unanswered attempts ended: SIP codes, else the meaning of the platform's words; and how many are open.
+
+    An attempt without an end, code or reason may still be ringing: it did not end in any way.
+    """
     attempts = rows if scope == "all" else rows[rows["direction"] == scope]
     lost = attempts[~attempts["answered"].fillna(value=False).astype(bool)]
     final = final_codes(lost)
     failed = lost["reason"].isin(FAILED_WORDS) | lost["status"].isin(FAILED_WORDS)
     number = final.where((final != 0) | failed, -1)
-    counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
+    still = lost["open"].fillna(value=False).astype(bool) & (number == -1)
+    counted = number[~still].value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     listed = []
     for code, n in zip(counted.index.to_numpy("int64").tolist(), counted.tolist(), strict=True):
         share = statistics.rate(n, len(attempts))
@@ -173,7 +177,7 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
             listed.append(Code(None, "neither code nor reason", "unknown", "you", nothing.advice, n, share))
         else:
             listed.append(Code(code or None, known.meaning, known.outcome, known.owner, known.advice, n, share))
-    return tuple(listed[:CODES])
+    return tuple(listed[:CODES]), int(still.sum())
 
 
 def _explained(code: int) -> Known | None:

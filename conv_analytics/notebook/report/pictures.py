@@ -15,7 +15,7 @@ from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
 from conv_analytics.notebook.html import safe
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
-from conv_analytics.notebook.report.numbers import Cell, Finding, Grouping, Histogram, Numbers, Rate
+from conv_analytics.notebook.report.numbers import Cell, Finding, Grouping, Histogram, Numbers, Rate, Slot
 from conv_analytics.notebook.report.sentences import TARGET
 
 
@@ -40,6 +40,8 @@ class Section:
 
 
 _RATE = ("share", "from", "to", "cases", "of")
+#: A slot that the period covers less of has no rate per hour: a single leg would decide it.
+_LEAST_COVERED = 0.1
 
 
 def sections(numbers: Numbers) -> tuple[Section, ...]:
@@ -93,7 +95,8 @@ def codes(numbers: Numbers) -> Chart:
     ]  # fmt: skip
     title = "Unanswered attempts by SIP code"
     table = tuple((code.code or DASH, code.meaning, *_cells(code.share)) for code in numbers.codes)
-    return Chart(title, "", safe(charts.bars(rows, title=title, kind="mid")), ("code", "meaning", *_RATE), table)
+    note = f"without {count(numbers.open_attempts, 'attempt')} whose end is not known" if numbers.open_attempts else ""
+    return Chart(title, note, safe(charts.bars(rows, title=title, kind="mid")), ("code", "meaning", *_RATE), table)
 
 
 def _trend_note(numbers: Numbers) -> str:
@@ -132,16 +135,21 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
                       f"{slot.mos.n:,}") for slot in slots)  # fmt: skip
         head = (numbers.unit, "p5", "median", "p95", "n")
         drawn.append(Chart(term("mos").title, "median, band from p5 to p95", safe(picture), head, rows))
-    most = max(slot.legs / slot.hours if slot.hours else 0 for slot in slots) or 1
+    starts = [_per_hour(slot) for slot in slots]
+    most = max((each for each in starts if each is not None), default=0) or 1
     points = [
-        Point(slot.label, slot.legs / slot.hours if slot.hours else None, None, None, f"{slot.legs:,} legs")
-        for slot in slots
+        Point(slot.label, each, None, None, f"{slot.legs:,} legs") for slot, each in zip(slots, starts, strict=True)
     ]
     picture = charts.trend(points, title=f"Legs per hour by {numbers.unit}", format_value=lambda v: f"{v:,.3g}",
                            top=charts.nice(most))  # fmt: skip
-    rows = tuple((slot.label, f"{slot.hours:g}", f"{slot.legs:,}") for slot in slots)
+    rows = tuple((slot.label, f"{slot.covered_hours:g}", f"{slot.legs:,}") for slot in slots)
     drawn.append(Chart("Legs per hour", "started", safe(picture), (numbers.unit, "hours", "legs"), rows))
     return tuple(drawn)
+
+
+def _per_hour(slot: Slot) -> float | None:
+    """How many legs started per hour of the period; None if too little of the slot lies in it for a rate."""
+    return slot.legs / slot.covered_hours if slot.covered_hours > _LEAST_COVERED * slot.hours else None
 
 
 def _histogram(histogram: Histogram) -> Chart:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from conv_analytics.analysis.audio.detect_units import units_of_all
 from conv_analytics.analysis.audio.units import Units
@@ -51,7 +53,7 @@ def write_timelines(data: Any, numbers: Numbers, page: Path, units: Units | None
         folder.mkdir(mode=0o777 if mask else 0o700, parents=True, exist_ok=True)
         name = f"{file_name(one)}.html"
         timeline.save_with(ladder, folder / name)
-        links[one] = f"{folder.name}/{name}"
+        links[one] = f"{quote(os.fsencode(folder.name))}/{name}"
     return links
 
 

@@ -41,6 +41,8 @@ def turns_of(data: Any, legs: pd.DataFrame) -> Turns | None:
         parts.append(turns[_KEPT])
         dead |= {*quiet.loc[quiet["end"] - quiet["start"] >= DEAD_AIR_S * 1e6, _ID]}
     rows = pd.concat(parts, ignore_index=True)
+    # Conversations without a turn, such as those with hold music alone, are not in the denominator.
+    dead &= {*rows[_ID]}
     return _numbers(rows, len(dead)) if (rows["role"] == "bot").any() else None
 
 
