@@ -19,6 +19,7 @@ from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.glossary import term
 from conv_analytics.notebook.charts import DAYS
+from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.palette import LIGHT
 
@@ -217,8 +218,8 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
         ax.step(at, up, where="post", color=_GOOD, linewidth=1)
         ax.fill_between(at, up, step="post", color=_GOOD, alpha=0.15)
         peak = int(np.argmax(up))
-        when = steps["at"].iloc[peak].tz_convert(tz)
-        ax.annotate(f"peak {up[peak]:.0f} at {when:%Y-%m-%d %H:%M:%S}", (at[peak], up[peak]), xytext=(0, 4),
+        when = on_clock(steps["at"].iloc[peak].to_pydatetime(), zone).replace(tzinfo=None)
+        ax.annotate(f"peak {up[peak]:.0f} at {when.isoformat(' ', 'seconds')}", (at[peak], up[peak]), xytext=(0, 4),
                     textcoords="offset points", fontsize="small")  # fmt: skip
         locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
         ax.xaxis.set_major_locator(locator)

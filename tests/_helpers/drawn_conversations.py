@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,11 @@ def events(*rows: tuple[float, str, dict[str, Any]], conversation: str = "CON-1"
     names = ["conversation_id", "event_id", "from_member_id", "type", "at", "body"]
     frame = pd.DataFrame(made, columns=pd.Index(names))
     return {"events": frame.assign(at=pd.to_datetime(frame["at"], utc=True).dt.as_unit("us"))}
+
+
+def instants(*texts: str) -> pd.Series[Any]:
+    """A column of instants, also of those that pandas does not parse."""
+    return pd.Series([datetime.fromisoformat(text) for text in texts]).astype("datetime64[us, UTC]")
 
 
 def many(count: int, members: int = 6) -> dict[str, pd.DataFrame]:

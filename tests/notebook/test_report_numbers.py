@@ -16,6 +16,7 @@ from conv_analytics.notebook.report.numbers import Numbers, Rate, Values
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.report.pictures import sections
 from tests._helpers import report_legs as made
+from tests._helpers.drawn_conversations import instants
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +147,14 @@ def test_clocks_that_are_wrong_by_thousands_of_years_lose_no_leg(tz: str) -> Non
     assert (numbers.legs, numbers.unit, len(numbers.trend)) == (4, "year", 9_999)
     assert sum(slot.legs for slot in numbers.trend) == 4
     assert numbers.before is None
+
+
+@pytest.mark.parametrize("tz", ["America/New_York", "Pacific/Auckland"])
+def test_the_worst_legs_of_wrong_clocks_have_a_start(tz: str) -> None:
+    rows = made.legs([made.call(n, quality=made.POOR) for n in range(2)])
+    rows["started_at"] = instants("0001-01-01T00:00Z", "9999-12-31T23:59Z")
+    worst = quality_report(rows, tz=tz).numbers.worst
+    assert sorted(leg.started_at[:4] for leg in worst) == ["0001", "9999"]
 
 
 def test_the_first_and_the_last_day_of_all_are_periods() -> None:

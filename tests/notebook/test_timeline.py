@@ -25,7 +25,9 @@ from conv_analytics.notebook.timeline.widget import TimelineWidget
 from conv_analytics.privacy.safe_patterns import PHRASES
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
-from tests._helpers.drawn_conversations import events, many, of_type
+from tests._helpers.drawn_conversations import events, instants, many, of_type
+from tests._helpers.leg_tables import statuses
+from tests._helpers.leg_tables import tables as leg_tables
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +131,32 @@ def test_no_quality_is_never_good(transfer: Any, frames: Any) -> None:
 def test_ticks_where_clocks_change(zone: str, start: int, hours: int, expected: list[str]) -> None:
     labels = [label for _, label in ticks(start * SECOND, (start + hours * 3600) * SECOND, 84 * hours, ZoneInfo(zone))]
     assert [label.replace("25 Oct", "00:00") for label in labels] == expected
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:30Z"),
+        ("9999-12-31T23:59:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_clocks_at_the_ends_of_the_calendar_are_drawn(zone: str, first: str, last: str) -> None:
+    data = events((0, "member:joined", {}), (1, "audio:say", {}))
+    data["events"]["at"] = instants(first, last)
+    drawn = show_timeline(data, "CON-1", tz=zone)
+    # Where a zone has no date, the instant is written in UTC.
+    assert drawn.text().count(f"\n{first[:4]}-") + drawn.text().count(f"\n{last[:4]}-") >= 2
+    start, end = (int(at.timestamp() * SECOND) for at in data["events"]["at"])
+    assert 1 <= len(ticks(start, end, 1000.0, ZoneInfo(zone))) <= 12
+    assert ET.fromstring(drawn.svg().encode()).tag.endswith("svg")
+    assert len(drawn.html()) < 100_000
+    legs = {"leg_statuses": leg_tables(leg_statuses=statuses("a", ("started", 0), ("busy", 9)))["leg_statuses"]}
+    legs["leg_statuses"]["at"] = instants(first, last)
+    ladder = show_ladder(legs, "CON-1", tz=zone)
+    assert next(words for *_, words, _ in ladder.lines()) == "INVITE"
+    assert ladder.svg()
 
 
 def test_days_of_a_change_are_at_midnight() -> None:

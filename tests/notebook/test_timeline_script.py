@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 import conv_analytics.notebook
 from conv_analytics import show_timeline
 from conv_analytics.analysis.engine.zones import zone_info
+from conv_analytics.instants import micros
 from conv_analytics.notebook.html import data_uri, resource
-from conv_analytics.notebook.timeline.axis import duration, stamp
+from conv_analytics.notebook.timeline.axis import LABEL_PX, STEPS, duration, stamp, ticks
 from conv_analytics.notebook.timeline.page import payload, script
 from tests._helpers.drawn_conversations import many
 
@@ -72,6 +74,22 @@ def test_instants_and_durations_are_written_as_in_python() -> None:
     at = [1_774_746_000_000_000, 1_774_742_399_999_000, 1_792_890_000_123_000]
     stamps = computed("data.zones.map((zone) => data.at.map((at) => t.stamp(at, zone)))", {"zones": zones, "at": at})
     assert stamps == [[stamp(each, zone_info(zone)) for each in at] for zone in zones]
+
+
+def test_instants_of_wrong_clocks_are_written_as_in_python() -> None:
+    zones = ["UTC", "America/New_York", "Pacific/Auckland", "Asia/Kolkata"]
+    texts = ["0001-01-01T00:00:00Z", "0001-01-01T20:00:00Z", "0050-03-01T00:00:00Z", "9999-12-31T20:00:00Z",
+             "9999-12-31T23:59:59Z"]  # fmt: skip
+    at = [micros(datetime.fromisoformat(text)) for text in texts]
+    stamps = computed("data.zones.map((zone) => data.at.map((at) => t.stamp(at, zone)))", {"zones": zones, "at": at})
+    assert stamps == [[stamp(each, zone_info(zone)) for each in at] for zone in zones]
+    axis = {"steps": STEPS, "label_px": LABEL_PX}
+    data = {"axis": axis, "zones": zones, "ends": [at[0], at[-1]]}
+    made = computed("data.zones.map((zone) => t.ticks(...data.ends, 1000, zone, data.axis))", data)
+    assert [len(each) for each in made] == [len(ticks(at[0], at[-1], 1000, zone_info(zone))) for zone in zones]
+    assert [[label for _, label in each] for each in made] == [
+        [label for _, label in ticks(at[0], at[-1], 1000, zone_info(zone))] for zone in zones
+    ]
 
 
 def test_what_passes_a_search_and_what_is_drawn_of_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,14 +84,19 @@ def bins(view: View) -> list[Bin]:
         return []
     local = view.clock.iloc[timed]
     first, length = local.min(), local.max() - local.min()
-    step = next((each for each in _STEPS if length / pd.Timedelta(each) < _BINS - 1), _STEPS[-1])
-    size = pd.Timedelta(step)
+    # Clocks that are wrong by centuries need several of the largest step to a bin.
+    largest = pd.Timedelta(_STEPS[-1])
+    size = next(
+        (step for step in map(pd.Timedelta, _STEPS) if length / step < _BINS - 1),
+        largest.as_unit("us") * math.ceil(length / largest / (_BINS - 2)),
+    )
     start = first.floor(min(size, pd.Timedelta("1D")))
     place = ((local - start) // size).to_numpy(dtype=np.int64)
     table = np.zeros((int(place.max()) + 1, len(CLASSES)), dtype=np.int64)
     np.add.at(table, (place, view.kinds[timed]), 1)
-    form = "%Y-%m-%d" if size >= pd.Timedelta("1D") else "%Y-%m-%d %H:%M"
-    return [Bin((start + number * size).strftime(form), tuple(map(int, row))) for number, row in enumerate(table)]
+    letters = len("2026-11-23") if size >= pd.Timedelta("1D") else len("2026-11-23 00:00")
+    starts = ((start + number * size).isoformat(" ")[:letters] for number in range(len(table)))
+    return [Bin(at, tuple(map(int, row))) for at, row in zip(starts, table, strict=True)]
 
 
 def _share(k: int, n: int) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.glossary import term
+from conv_analytics.notebook.clock import on_clock, on_clock_column
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.explorer.search_index import SearchIndex
@@ -20,6 +21,7 @@ from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import duration
 from conv_analytics.privacy.display import Display
+from conv_analytics.time_zones import zone_info
 
 #: Rows of a page: what is sent to the browser at once.
 PAGE = 100
@@ -71,7 +73,7 @@ class View:
     """
 
     def __init__(self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True) -> None:
-        self.frame, self.tz = frame.reset_index(drop=True), tz
+        self.frame, self.tz, self._zone = frame.reset_index(drop=True), tz, zone_info(tz)
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
@@ -141,7 +143,7 @@ class View:
         if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
             return ""
         if name == "started_at":
-            return str(value.tz_convert(self.tz).strftime("%Y-%m-%d %H:%M:%S"))
+            return on_clock(value.to_pydatetime(), self._zone).replace(tzinfo=None).isoformat(" ", "seconds")
         if name == "talk_s":
             return duration(round(value * 1_000_000))
         text = str(self.display.column(name, str(value)))
@@ -167,8 +169,7 @@ class View:
     @cached_property
     def clock(self) -> pd.Series:
         """When each call of `frame` started, on the clock of the zone."""
-        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.tz).dt.tz_localize(None)
-        return local
+        return on_clock_column(self.frame["started_at"], self._zone)
 
     def _apply(self) -> None:
         filters = self._filters

@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.report.numbers import CallCoverage, CoveredDay
-from conv_analytics.notebook.report.period import Period, midnight, on_clock
+from conv_analytics.notebook.report.period import Period, midnight
 from conv_analytics.notebook.report.statistics import rate
 from conv_analytics.tables.voice_calls import IN_FOLDER, CoverageClass
 

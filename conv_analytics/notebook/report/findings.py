@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from conv_analytics.analysis import findings
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.glossary import is_term, term
+from conv_analytics.notebook.clock import on_clock, on_clock_column
 from conv_analytics.notebook.report import statistics
 from conv_analytics.notebook.report.legs import JudgedLegs, Slots, slots_of
 from conv_analytics.notebook.report.numbers import Finding, Findings, FindingSlot, Questions, Rate
@@ -110,7 +112,7 @@ def _finding(  # noqa: PLR0917
         expected=float(row["baseline"]), excess=float(row["excess"]), q=float(row["q"]), side=row["side"],
         leg_ids=tuple(display.identifier(each) for each in str(row["leg_ids"]).split(",") if each),
         conversation_id="" if pd.isna(conversation) else str(display.column("conversation_id", conversation)),
-        trend=_trend(row, keys, legs, slots, period.zone.key),
+        trend=_trend(row, keys, legs, slots, period.zone),
     )  # fmt: skip
 
 
@@ -120,24 +122,24 @@ def title_of(case: str) -> str:
 
 
 def _local(at: Any, period: Period) -> str | None:
-    return None if pd.isna(at) else pd.Timestamp(at).tz_convert(period.zone.key).isoformat()
+    return None if pd.isna(at) else on_clock(pd.Timestamp(at).to_pydatetime(), period.zone).isoformat()
 
 
 def _trend(
-    row: Mapping[str, Any], keys: Mapping[str, str], legs: pd.DataFrame, slots: Slots, tz: str
+    row: Mapping[str, Any], keys: Mapping[str, str], legs: pd.DataFrame, slots: Slots, zone: ZoneInfo
 ) -> tuple[FindingSlot, ...]:
     """The rate of a group by hour, day or week, of a problem that began or ended."""
     case = CASES.get(row["case"])
     if case is None or (pd.isna(row["since"]) and pd.isna(row["until"])) or len(slots.labels) < 2:  # noqa: PLR2004
         return ()
-    here = _having(legs, keys, scope=case.scope, tz=tz)
+    here = _having(legs, keys, scope=case.scope, zone=zone)
     if here is None:
         return ()
     rates = statistics.flag_rates(*case.flags(legs[here]), slots.of[here])
     return tuple(FindingSlot(label, rates[label]) for label in slots.labels)
 
 
-def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str) -> pd.Series[Any] | None:
+def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, zone: ZoneInfo) -> pd.Series[Any] | None:
     """Which legs are in a group; None where the legs do not have its column."""
     here = pd.Series(data=True, index=legs.index) if scope == "all" else legs["direction"] == scope
     for name, value in keys.items():
@@ -147,7 +149,8 @@ def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str)
         elif name == "hour":
             # Like "22-6": from the first hour up to but not including the last, maybe over midnight.
             first, last = map(int, value.split("-"))
-            here &= ((legs["started_at"].dt.tz_convert(tz).dt.hour - first) % 24) < ((last - first) % 24 or 24)
+            hours = on_clock_column(legs["started_at"], zone).dt.hour
+            here &= ((hours - first) % 24) < ((last - first) % 24 or 24)
         elif name in legs:
             here &= legs[name].astype("str") == value
         else:

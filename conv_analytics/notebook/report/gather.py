@@ -15,12 +15,13 @@ from conv_analytics.analysis.engine.dimensions import EnrichedData
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.glossary import Term, term
+from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.report import parts, sentences, statistics
 from conv_analytics.notebook.report.findings import findings_of
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.legs import JudgedLegs, judged_legs, slots_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
-from conv_analytics.notebook.report.period import Period, on_clock, period_of
+from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.notebook.report.turns import turns_of
 from conv_analytics.privacy.display import Display
 

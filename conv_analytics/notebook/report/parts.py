@@ -17,6 +17,7 @@ from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 from conv_analytics.analysis.rates.metrics import final_codes
 from conv_analytics.glossary import term
+from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.report import sentences, statistics
 from conv_analytics.notebook.report.legs import Slots
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
@@ -204,7 +205,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile) -> tuple[Leg, ...]:
         Leg(
             row["conversation_id"], row["leg_id"],
             "" if pd.isna(row["started_at"])
-            else row["started_at"].tz_convert(period.zone.key).isoformat(" ", "seconds"),
+            else on_clock(row["started_at"].to_pydatetime(), period.zone).isoformat(" ", "seconds"),
             _text(row["remote_address"]), _text(row["network_code"]),
             sentences.reason(row["rule"], _float(row["value"]), _float(row["limit"]), book),
             _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),

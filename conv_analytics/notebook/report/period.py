@@ -12,11 +12,10 @@ from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 from conv_analytics.instants import MICROSECOND
+from conv_analytics.notebook.clock import EARLIEST, LATEST, on_clock
 
 #: Maximum length of a period that is shown by hours, by days, and by weeks; a longer one is shown by years.
 BY_HOURS, BY_DAYS, BY_WEEKS = timedelta(hours=49), timedelta(days=120), timedelta(days=20 * 366)
-#: The first and the last possible instant: periods of wrong clocks begin or end there.
-EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -132,14 +131,6 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return _instant_of(datetime.combine(day, time(), zone))
 
 
-def on_clock(at: datetime, zone: ZoneInfo) -> datetime:
-    """An instant on the clock of a zone; in UTC at the ends of the calendar, where the zone has no date."""
-    try:
-        return at.astimezone(zone)
-    except OverflowError:
-        return at.astimezone(UTC)
-
-
 def shifted(at: datetime, by: timedelta) -> datetime:
     """An instant shifted by some time, but not beyond the first or last possible one.
 
@@ -200,4 +191,4 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
     return _instant_of(value)
 
 
-__all__ = ["Period", "midnight", "on_clock", "period_of"]
+__all__ = ["Period", "midnight", "period_of"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from conv_analytics.instants import from_micros
+from conv_analytics.instants import from_micros, micros
+from conv_analytics.notebook.clock import EARLIEST, LATEST, on_clock
 
 SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -17,13 +19,14 @@ STEPS = (
     *(size * _HOUR for size in (1, 2, 3, 6, 12)),
     *(size * _DAY for size in (1, 2, 7, 14, 28, 91, 364)),
 )  # fmt: skip
+_FIRST, _LAST = micros(EARLIEST), micros(LATEST)
 #: Width that a label of the axis needs. [px]
 LABEL_PX = 84
 
 
 def local(at: int, zone: ZoneInfo) -> datetime:
     """An instant on the clock of a zone."""
-    return from_micros(at).astimezone(zone)
+    return on_clock(from_micros(min(max(at, _FIRST), _LAST)), zone)
 
 
 def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int, str]]:
@@ -32,7 +35,9 @@ def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int,
     >>> [label for _, label in ticks(0, 20 * SECOND, 400, ZoneInfo("UTC"))]
     ['00:00:00', '00:00:05', '00:00:10', '00:00:15', '00:00:20']
     """
-    step = next((each for each in STEPS if each * width >= LABEL_PX * (end - start)), STEPS[-1])
+    # Clocks that are wrong by centuries need several of the largest step between two ticks.
+    least = LABEL_PX * (end - start) / max(width, 1)
+    step = next((each for each in STEPS if each >= least), STEPS[-1] * math.ceil(least / STEPS[-1]))
     made, at = [], start
     while at <= end:
         offset = _offset(at, zone)
@@ -46,8 +51,10 @@ def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int,
 
 
 def label(at: int, step: int, zone: ZoneInfo) -> str:
-    """The label of a tick: as exact as its step; the day at midnight."""
+    """The label of a tick: as exact as its step; the day at midnight, and the year alone for steps of years."""
     clock = local(at, zone)
+    if step > STEPS[-1]:
+        return f"{clock.year:04d}"
     midnight = (clock.hour, clock.minute, clock.second, clock.microsecond) == (0, 0, 0, 0)
     if step >= _DAY or (midnight and at):
         return f"{clock:%d %b}".lstrip("0")
@@ -68,7 +75,7 @@ def stamp(at: int | None, zone: ZoneInfo) -> str:
     offset = clock.utcoffset() or timedelta()
     minutes = round(offset.total_seconds() / 60)
     shift = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
-    return f"{clock:%Y-%m-%d %H:%M:%S}.{clock.microsecond // 1000:03d} {shift}"
+    return f"{clock.replace(tzinfo=None).isoformat(' ', 'milliseconds')} {shift}"
 
 
 def duration(microseconds: int) -> str:

@@ -2,60 +2,58 @@
 
 const SECOND = 1e6, MINUTE = 60 * SECOND, HOUR = 3600 * SECOND, DAY = 24 * HOUR;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+// The last millisecond of the calendar.
+const LATEST = 253402300799999e3;
 export const OVERVIEW_BINS = 240;
 const twoDigits = (value) => String(value).padStart(2, "0");
 
 const formats = new Map();
-/** Year, month, day, hour, minute and second of an instant on the clock of a zone, as texts. */
-function clockParts(at, zone) {
+/** Offset of a zone's clock from UTC at an instant; 0 at the ends of the calendar, where the zone has no date. */
+export function offset(at, zone) {
+  if (zone === "UTC") return 0;
   if (!formats.has(zone)) {
     formats.set(zone, new Intl.DateTimeFormat("en-GB", {
       timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
       hour: "2-digit", minute: "2-digit", second: "2-digit",
     }));
   }
-  return Object.fromEntries(formats.get(zone).formatToParts(Math.floor(at / 1000)).map(({ type, value }) => [type, value]));
+  const p = Object.fromEntries(formats.get(zone).formatToParts(Math.floor(at / 1000)).map(({ type, value }) => [type, value]));
+  const local = Date.parse(`${p.year.padStart(4, "0")}-${p.month}-${p.day}T${p.hour}:${p.minute}:${p.second}Z`);
+  const ahead = (local - Math.floor(at / SECOND) * 1000) * 1000;
+  return Math.abs(ahead) < DAY ? ahead : 0;
 }
 
-/** Offset of a zone's clock from UTC at an instant. */
-export function offset(at, zone) {
-  if (zone === "UTC") return 0;
-  const p = clockParts(at, zone);
-  const local = Date.UTC(p.year, p.month - 1, p.day, p.hour, p.minute, p.second);
-  return (local - Math.floor(at / SECOND) * 1000) * 1000;
+/** An instant on the clock of a zone, as ISO 8601 with milliseconds; large numbers of microseconds are not exact. */
+function clock(at, zone) {
+  return new Date(Math.floor((Math.min(at, LATEST) + offset(at, zone)) / 1000)).toISOString();
 }
 
 /** Ticks from start to end: even times of the zone's clock, each with its label. An axis has steps and the room of a label. */
 export function ticks(start, end, width, zone, { steps, label_px: room }) {
-  const step = steps.find((each) => each * width >= room * (end - start)) ?? steps.at(-1);
+  const longest = steps.at(-1), least = room * (end - start) / Math.max(width, 1);
+  const step = steps.find((each) => each >= least) ?? longest * Math.ceil(least / longest);
   const made = [];
   let at = start;
-  while (at <= end && made.length < 500) {
+  while (at <= end) {
     const ahead = offset(at, zone);
     let tick = Math.ceil((at + ahead) / step) * step - ahead;
     if (step >= DAY) tick += ahead - offset(tick, zone);
-    if (tick >= at && tick <= end) made.push([tick, tickLabel(tick, step, zone)]);
+    if (tick >= at && tick <= end) made.push([tick, step > longest ? clock(tick, zone).slice(0, 4) : tickLabel(tick, step, zone)]);
     at = Math.max(tick, at) + (step >= DAY ? step / 2 : 1);
   }
   return made;
 }
 
 function tickLabel(at, step, zone) {
-  const p = clockParts(at, zone), rest = ((at % SECOND) + SECOND) % SECOND;
-  if (step >= DAY || (at && p.hour + p.minute + p.second === "000000" && rest === 0)) {
-    return `${Number(p.day)} ${MONTHS[p.month - 1]}`;
-  }
-  const time = `${p.hour}:${p.minute}`;
-  if (step < SECOND) return `${time}:${p.second}.${String(Math.floor(rest / 1000)).padStart(3, "0")}`;
-  return step < MINUTE ? `${time}:${p.second}` : time;
+  const local = clock(at, zone), time = local.slice(11, 23);
+  if (step >= DAY || (at && time === "00:00:00.000")) return `${Number(local.slice(8, 10))} ${MONTHS[local.slice(5, 7) - 1]}`;
+  return step < SECOND ? time : time.slice(0, step < MINUTE ? 8 : 5);
 }
 
 /** An instant in full, with the offset from UTC. */
 export function stamp(at, zone) {
-  const p = clockParts(at, zone), minutes = Math.round(offset(at, zone) / MINUTE), size = Math.abs(minutes);
-  const rest = String(Math.floor((((at % SECOND) + SECOND) % SECOND) / 1000)).padStart(3, "0");
-  const shift = `${minutes < 0 ? "-" : "+"}${twoDigits(Math.floor(size / 60))}:${twoDigits(size % 60)}`;
-  return `${p.year}-${p.month}-${p.day} ${p.hour}:${p.minute}:${p.second}.${rest} ${shift}`;
+  const local = clock(at, zone), minutes = Math.round(offset(at, zone) / MINUTE), size = Math.abs(minutes);
+  return `${local.slice(0, 10)} ${local.slice(11, 23)} ${minutes < 0 ? "-" : "+"}${twoDigits(Math.floor(size / 60))}:${twoDigits(size % 60)}`;
 }
 
 /** A duration for people. */
