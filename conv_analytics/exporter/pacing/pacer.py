@@ -13,7 +13,7 @@ from http import HTTPStatus
 from time import monotonic
 from typing import Any, TypeVar
 
-from conv_analytics.api.notices import Notice, ResponseReceived, Retried
+from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived, Retried
 from conv_analytics.exporter.pacing.concurrency_limit import ConcurrencyLimit
 from conv_analytics.exporter.pacing.rate_limit import DEFAULT_PAUSE_S, RateLimit
 
@@ -54,6 +54,8 @@ class Pacer:
         self._busy = 0
         self._refused_at, self._refused = clock(), 0
         self._queue: deque[asyncio.Future[None]] = deque()
+        #: When each request in flight was sent; those that fail for good stay, and are replaced when sent again.
+        self._sent: dict[str, float] = {}
 
     async def __call__(self) -> None:
         """Wait until the next request may be sent, one after the other, so that a pause does not end in a burst."""
@@ -84,7 +86,11 @@ class Pacer:
     def observe(self, notice: Notice) -> None:
         """Learn from a notice of the client."""
         now = self._clock()
+        if isinstance(notice, ResponseReceived | Retried):
+            sent_at = self._sent.pop(notice.url, now)
         match notice:
+            case RequestSent(url=url):
+                self._sent[url] = now
             case ResponseReceived(status=HTTPStatus.TOO_MANY_REQUESTS, elapsed_s=took):
                 self._refused_at, self._refused = now - took, self._refused + 1
             case ResponseReceived(status=HTTPStatus.SERVICE_UNAVAILABLE, elapsed_s=took):
@@ -100,7 +106,8 @@ class Pacer:
             case Retried(status=HTTPStatus.SERVICE_UNAVAILABLE, from_retry_after=True, wait_s=wait):
                 self.rate_limit.pause(wait)
             case Retried(status=None, reason=reason) if reason in {"TransportError", "ProxyError"}:
-                self.concurrency.failed(now)
+                # Connections are lost together: requests that were in flight at the last failure are the same burst.
+                self.concurrency.failed(sent_at)
         self._wake()
 
     def learned(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conv_analytics import export
+from conv_analytics.api.notices import RequestSent, Retried
 from conv_analytics.exporter.pacing.concurrency_limit import ConcurrencyLimit
 from conv_analytics.exporter.pacing.pacer import Pacer
 from conv_analytics.exporter.pacing.rate_limit import RateLimit
@@ -129,6 +130,29 @@ def test_slots_shrink_once_per_burst_and_grow_when_used() -> None:
     for _ in range(400):
         slots.answered(0.05, in_flight=slots.limit)
     assert slots.limit == 20
+
+
+@pytest.mark.parametrize("reason", ["TransportError", "ProxyError"])
+def test_connections_that_are_lost_together_count_once(reason: str) -> None:
+    time = 10.0
+    pace = Pacer(0, 20, clock=lambda: time)
+    urls = [f"/v1/conversations/CON-{number}" for number in range(5)]
+
+    def lose(at: float) -> None:
+        nonlocal time
+        for number, url in enumerate(urls):
+            time = at + number / 1000
+            pace.observe(Retried("GET", url, reason, 0.5))
+
+    for url in urls:
+        pace.observe(RequestSent("GET", url))
+    lose(10.2)
+    assert pace.concurrency.limit == 10
+    # Lost once more, after they were sent again: the server still fails.
+    for url in urls:
+        pace.observe(RequestSent("GET", url))
+    lose(11.0)
+    assert pace.concurrency.limit == 5
 
 
 def test_answers_that_take_ever_longer_take_slots_away_but_not_all() -> None:
