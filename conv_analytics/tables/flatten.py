@@ -175,6 +175,8 @@ def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]
     """Rows of records other than events; those without an id only go to the broken records."""
     table, arrays = TABLES[name], reading.arrays
     identity = arrays[table.key[-1]]
+    if pa.types.is_string(identity.type):
+        identity = pc.if_else(pc.equal(identity, ""), pa.scalar(None, identity.type), identity)
     without = missing_id_cells(identity, table.key[-1])
     lost = {cell.row for cell in without}
     ledger = ProblemLog(name)

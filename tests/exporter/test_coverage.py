@@ -346,6 +346,64 @@ def test_unreadable_calls_are_quarantined_and_replayed(host: Calls, folder: Path
     assert (replayed.records, replayed.unreadable, replayed.added) == (3, 3, 0)
 
 
+@pytest.fixture
+def running(host: Calls, folder: Path) -> datetime:
+    """A leg that a run saw before it had ended, but with a price; the host will be asked for it."""
+    begin = datetime.now(UTC) - timedelta(hours=2)
+    leg = call("aa-1", "CON-live", begin, begin + timedelta(minutes=1), status="answered")
+    leg = {name: value for name, value in leg.items() if name not in {"end_time", "duration"}}
+    host.listed = [leg]
+    assert coverage(host.client(), folder, rate=0).counts["not_yet"] == 1
+    return begin
+
+
+def again(host: Calls, folder: Path, answer: dict[str, Any]) -> tuple[Coverage, dict[str, Any]]:
+    """A run over a window without calls, in which the leg that had not ended has this answer; and its row then."""
+    listed = host.answer
+
+    def answering(target: str, headers: Any) -> tuple[int, bytes]:
+        return (200, json.dumps(answer).encode()) if "/v1/calls/" in target else listed(target, headers)
+
+    host.answer, host.listed = answering, []  # type: ignore[method-assign]
+    until = datetime.now(UTC) - SETTLING
+    found = coverage(host.client(), folder, rate=0, since=until - timedelta(seconds=2), until=until)
+    return found, open_dataset(folder)["voice_calls"].set_index("leg_id").loc["aa-1"].to_dict()
+
+
+@pytest.mark.parametrize("answer", [{"title": "No such thing"}, {"uuid": ["aa-1"]}, {"uuid": ""}])
+def test_an_answer_that_is_no_call_is_quarantined(
+    host: Calls, folder: Path, running: datetime, answer: dict[str, Any]
+) -> None:
+    found, row = again(host, folder, answer)
+    assert (found.quarantined, row["coverage_class"], row["status"]) == (1, "not_yet", "answered")
+    lines = [line for path in (folder / "_quarantine").iterdir() for line in path.read_text().splitlines()]
+    assert [json.loads(json.loads(line)["raw"]) for line in lines] == [answer]
+
+
+def test_an_answer_of_another_leg_is_said(host: Calls, folder: Path, running: datetime) -> None:
+    other = call("AA-2", "CON-live", running, running + timedelta(minutes=1))
+    found, row = again(host, folder, other)
+    assert (row["coverage_class"], found.quarantined) == ("not_yet", 0)
+    assert found.incomplete == {"calls": "the answer to the request for leg aa-1 is of another leg"}
+
+
+def test_an_answer_with_less_keeps_what_was_known(host: Calls, folder: Path, running: datetime) -> None:
+    ended = (running + timedelta(minutes=90)).isoformat()
+    found, row = again(host, folder, {"uuid": "AA1", "status": "completed", "end_time": ended, "price": "much"})
+    assert (row["status"], row["coverage_class"], found.quarantined) == ("completed", "transient_missed", 1)
+    assert row["ended_at"] == datetime.fromisoformat(ended)
+    assert (row["network"], str(row["price"])[:6], row["conversation_id"]) == ("GB-FIXED", "0.0114", "CON-live")
+    assert abs(row["started_at"] - running) < timedelta(seconds=1)
+
+
+def test_calls_without_an_id_are_not_one_leg(host: Calls, folder: Path) -> None:
+    listed = len(host.listed)
+    host.listed += [call("", "CON-1", LATE - timedelta(hours=n), LATE - timedelta(minutes=9)) for n in (3, 2, 1)]
+    found = check(host, folder)
+    assert (found.quarantined, sum(found.counts.values())) == (3, listed)
+    assert "" not in kept(folder)
+
+
 def test_a_folder_without_ends_of_legs_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     export(client_of(sandbox), tmp_path / "few", rate=0, progress=None, tables="conversations,messages")
     with listing(sandbox) as host, pytest.raises(ConfigError, match="neither hangups nor leg_statuses"):

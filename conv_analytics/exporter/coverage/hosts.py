@@ -129,8 +129,15 @@ class Hosts:
                 except NotFound:
                     continue
                 rows = flatten_calls([b'{"_embedded":{"calls":[' + body + b"]}}"], self._started, host=host.name)
-                self._matching.renew(rows.tables["voice_calls"])
-                return
+                self._log.broken += rows.broken
+                found = rows.tables["voice_calls"]
+                ids = found["leg_id"].to_pylist()
+                if [_plain(each) for each in ids] == [_plain(leg)]:
+                    self._matching.renew(found)
+                    return
+                if ids:
+                    why = f"the answer to the request for leg {leg} is of another leg"
+                    self._log.incomplete.setdefault("calls", why)
 
         await self._each("calls", [leg for leg in legs if fits_path(leg)], ask)
 
@@ -219,6 +226,11 @@ class Hosts:
         except BaseExceptionGroup as errors:
             # The first failure is the cause; the others are tasks that it cancelled.
             raise errors.exceptions[0] from None
+
+
+def _plain(leg: str) -> str:
+    """A leg id in the form in which they are compared."""
+    return leg.replace("-", "").lower()
 
 
 async def _grouped(client: RawClient, listing: Any, warn: Callable[[str], object]) -> AsyncIterator[list[bytes]]:

@@ -100,11 +100,13 @@ qualify row_number() over (partition by {_leg("e.leg_id")} order by checked_at d
 
 RUNNING = f"select leg_id from legs where not listed and not {_IS_FINAL} order by leg_id"
 
-RENEW = """
-update legs set status = new.status, price = new.price, rate = new.rate, duration_s = new.duration_s,
-  "at" = coalesce(new.started_at, legs."at"), started_at = new.started_at, ended_at = new.ended_at,
-  network = new.network, conversation = new.conversation, conversation_id = new.conversation_id, listed = true
-from (select {columns}, {normalised} from batch) as new where legs.leg = new.leg
+#: An answer may lack what the list had, or have it in an unreadable form: then the known value stays.
+_RENEWED = ("status", "price", "rate", "duration_s", "started_at", "ended_at", "network", "conversation",
+            "conversation_id")  # fmt: skip
+RENEW = f"""
+update legs set {", ".join(f"{name} = coalesce(new.{name}, legs.{name})" for name in _RENEWED)},
+  "at" = coalesce(new.started_at, legs."at"), listed = true
+from (select {{columns}}, {{normalised}} from batch) as new where legs.leg = new.leg
 """
 
 FIRST = 'select min("at") from legs'
