@@ -13,6 +13,7 @@ from typing import Any, Unpack
 from conv_analytics import markup
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived
+from conv_analytics.api.page import RawPage
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
@@ -72,7 +73,7 @@ class Plan:
     """Requests for single conversations."""
     member_requests: Range
     event_requests: Range
-    """Requests for pages of members and of events."""
+    """Requests for pages of members and of events; for lists of members that may be cut off, a second request each."""
     events: Range
     """New events."""
     seconds: Range
@@ -212,6 +213,7 @@ class _Sampler:
         self.client: AsyncConversations = client.bulk(gate=self._pacer, on_event=self._observe)
         self._options, self._policy, self._now = chosen, policy, now
         self._sent = 0
+        self._sizes_differ = False
         self._responses: list[tuple[int, float]] = []
 
     async def run(self, sample: int) -> Plan:
@@ -226,7 +228,9 @@ class _Sampler:
             for group, size in zip(groups, sizes, strict=True)
         ]
         sampled = self._responses[len(self._responses) - sum(sizes) :]
-        sizes_of = await self._read_pages([one for group in samples for one in group if one.pages or one.members])
+        sizes_of, member_lists = await self._read_pages(
+            [one for group in samples for one in group if one.pages or one.members]
+        )
 
         def estimate(value: Callable[[_Sample], int], usual: int) -> Range:
             totals = (
@@ -236,6 +240,7 @@ class _Sampler:
             return sum(totals, Range.exactly(0))
 
         members = estimate(lambda one: one.members, int(self._options.members))
+        members += self._further(member_lists, members)
         events = estimate(lambda one: one.pages, int(self._options.events))
         new = estimate(lambda one: one.events, _USUAL_EVENTS * int(self._options.events))
         gets = Range.exactly(listed - skipped)
@@ -258,6 +263,7 @@ class _Sampler:
         others: list[Summary] = []
         seen, skipped, warnings = set(), 0, []
         async for page in self.client.raw_pages(self._options.listing()):
+            self._differs(page)
             if page.warning:
                 warnings.append(page.warning)
             for record in records(page.body, "conversations"):
@@ -275,6 +281,24 @@ class _Sampler:
                 else:
                     others.append(listed)
         return [new, changed, others], skipped, warnings
+
+    def _further(self, lists: Sequence[RawPage], members: Range) -> Range:
+        """Requests for lists of members after the first page of each, from those that were read."""
+        unread = max(0.0, members.high - len(lists))
+        following = [page.next_cursor is not None for page in lists]
+        further = estimate_total(following, round(members.expected), 1) if any(following) else Range.exactly(0)
+        if not self._sizes_differ:
+            return further
+        # A list that may be cut off is asked for again, once or twice, until the server has linked a second page.
+        doubtful = sum(page.next_cursor is None and self._differs(page) for page in lists)
+        most = 2 * (doubtful + min(unread, self._options.concurrency))
+        return further + Range(doubtful, min(doubtful, 1), most)
+
+    def _differs(self, page: RawPage) -> bool:
+        """Whether a page does not say that it has the requested size; remembered."""
+        differs = page.page_size is None or page.page_size < self._options.page_size
+        self._sizes_differ |= differs
+        return differs
 
     async def _users(self) -> Range:
         """Requests for the lists of users, for each user in full, and for the sessions of each."""
@@ -302,21 +326,30 @@ class _Sampler:
         pages = -(-events // self._options.page_size) if self._options.events else 0
         return _Sample(name, last_known, events, int(self._options.members and lists is ListsToRead.ALL), pages)
 
-    async def _read_pages(self, samples: Sequence[_Sample]) -> tuple[float, float]:
-        """Mean size of a page of members and of an event, from a few conversations [B]."""
+    async def _read_pages(self, samples: Sequence[_Sample]) -> tuple[tuple[float, float], list[RawPage]]:
+        """Mean size of a page of members and of an event [B], from a few conversations, and what an export reads.
+
+        The latter are the pages of members that the export of these conversations will read, too.
+        """
+        lists: list[RawPage] = []
         members, event_bytes, events = [], 0, 0
         size = self._options.page_size
         for sample in evenly_spaced(samples, min(_PAGES_READ, len(samples))):
             with suppress(NotFound, AuthError):
                 if self._options.members:
                     page = await self.client.raw_page(endpoints.list_all_members(sample.id, page_size=size))
+                    self._differs(page)
                     members.append(len(page.body))
+                    if sample.members:
+                        lists.append(page)
                 if self._options.events:
                     start = None if sample.start is None else sample.start + 1
                     listing = endpoints.list_all_events(sample.id, start_id=start, page_size=size)
                     page = await self.client.raw_page(listing)
+                    self._differs(page)
                     event_bytes, events = event_bytes + len(page.body), events + len(records(page.body, "events"))
-        return fmean(members) if members else 0.0, event_bytes / events if events else 0.0
+        sizes = fmean(members) if members else 0.0, event_bytes / events if events else 0.0
+        return sizes, lists
 
     def _evidence(self, groups: Sequence[Sequence[Summary]], sizes: Sequence[int], latency: float) -> list[str]:
         kinds = ("new ones", "known ones that the list says changed", "other known ones")

@@ -75,6 +75,16 @@ def test_the_run_costs_what_was_planned(options: dict[str, Any], serve: Serve, t
     assert full.requests.expected > 2 * nothing.requests.expected
 
 
+@pytest.mark.parametrize(("seed", "conversations"), [(19, 3), (29, 3), (28, 4), (26, 8)])
+def test_lists_that_may_be_cut_off_are_asked_for_again(
+    seed: int, conversations: int, serve: Serve, tmp_path: Path
+) -> None:
+    """Pages that give the number of their records as their size: whether there are more, only a request tells."""
+    found, report = compared(serve(seed=seed, quirks=True, conversations=conversations), tmp_path)
+    assert report.requests > found.list_requests.expected + found.event_requests.expected + 2 * conversations
+    assert found.member_requests.high > conversations
+
+
 def test_all_tables_and_few_conversations(serve: Serve, tmp_path: Path) -> None:
     sandbox = serve(conversations=12)
     found, report = compared(sandbox, tmp_path, tables="all")
