@@ -10,7 +10,7 @@ from conv_analytics.analysis.maths.clustered import excess_z
 from conv_analytics.analysis.problems.candidates import PRICE, Candidate
 from conv_analytics.analysis.problems.case import VERSION_COLUMNS
 from conv_analytics.analysis.problems.groupings import GROUPINGS
-from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
+from conv_analytics.analysis.problems.observations import NO_INSTANT, Flags, Ints, Observations
 
 #: Share of a group's excess from which a window counts as the time of the problem.
 NARROW = 0.75
@@ -137,7 +137,7 @@ def comparable(candidate: Candidate, legs: Observations) -> Flags:
     if candidate.since_us is not None:
         like &= at >= candidate.since_us
     if candidate.until_us is not None:
-        like &= at <= candidate.until_us
+        like &= (at <= candidate.until_us) & (at != NO_INSTANT)
     return like
 
 

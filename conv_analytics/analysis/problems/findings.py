@@ -95,9 +95,11 @@ def findings(
     other groups; a window of time against the group's other calls and against others at that time. Calls of one
     conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates, and
     a group whose excess comes from one of these alone is not reported. Groups that differ without a cause widen the
-    limits (variance between groups, an idea of DerSimonian and Laird). p values are adjusted for all tests (Bonferroni,
-    split between families). Then the best description is chosen (log likelihood less a penalty for each condition), its
-    calls are removed, and everything is tested again: candidates that are no longer a problem are in ``same_calls``.
+    limits (variance between groups, an idea of DerSimonian and Laird). Legs whose start is far from all others (at most
+    1 % at either end, by a week and by more than all others span) count, but their time is unknown: a clock was wrong.
+    p values are adjusted for all tests (Bonferroni, split between families). Then the best description is chosen (log
+    likelihood less a penalty for each condition), its calls are removed, and everything is tested again: candidates
+    that are no longer a problem are in ``same_calls``.
 
     Examples
     --------
@@ -134,7 +136,8 @@ def findings(
     explained.sort(key=lambda each: -each.candidate.excess)
     rows = [_row(number, each, legs, tz, fdr) for number, each in enumerate(explained[:limit], 1)]
     problems = pd.DataFrame(rows, columns=list(PROBLEM_DTYPES)).astype(dict(PROBLEM_DTYPES))
-    looked_at = pd.DataFrame(_looked_at(cases, case_data, groups, missing), columns=list(LOOKED_AT_DTYPES))
+    tests = _looked_at(cases, case_data, groups, missing)
+    looked_at = pd.DataFrame(tests, columns=list(LOOKED_AT_DTYPES))
     return Findings(source.result(problems), source.result(looked_at.astype(dict(LOOKED_AT_DTYPES))))
 
 
@@ -176,7 +179,8 @@ def kind_of(candidate: Candidate) -> str:
 
 def _evidence(candidate: Candidate, legs: Observations) -> dict[str, Any]:
     """Up to five bad legs of different conversations, the latest first, and the conversation of the first."""
-    bad = candidate.bad[np.argsort(-legs.started_us[candidate.bad], kind="stable")]
+    # Inverted, not negated: unknown instants, the smallest integer, come last.
+    bad = candidate.bad[np.argsort(~legs.started_us[candidate.bad], kind="stable")]
     _, first = np.unique(legs.conversation[bad], return_index=True)
     chosen = bad[np.sort(first)[:5]]
     return {
@@ -213,6 +217,12 @@ def _looked_at(
                 "kind": kind, "case": "", "by": "", "groups": 0, "calls": 0, "smallest_q": np.nan,
                 "why_not": f"no {', '.join(columns)}",
             })  # fmt: skip
+    if groups.observations.misdated:
+        rows.append({
+            "kind": "wrong_clock", "case": "", "by": "", "groups": 0, "calls": groups.observations.misdated,
+            "smallest_q": np.nan,
+            "why_not": "their starts are far from all others, by a wrong clock: their time counts as unknown",
+        })  # fmt: skip
     return rows
 
 

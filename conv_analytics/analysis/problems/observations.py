@@ -48,11 +48,13 @@ class Observations:
     flags
         Columns of true and false; null is false.
     started_us
-        When each leg started, microseconds since 1970; `NO_INSTANT` where that is not known.
+        When each leg started, microseconds since 1970; `NO_INSTANT` where that is not known, or its clock was wrong.
     local_us
         The same on the clock of the requested zone.
     columns
         The columns that the data has and that are not null everywhere.
+    misdated
+        How many legs started so far from all others that their clock was wrong.
     """
 
     texts: Mapping[str, Codes]
@@ -61,6 +63,7 @@ class Observations:
     instants: Mapping[str, Ints]
     local_us: Ints
     columns: frozenset[str] = field(default_factory=frozenset)
+    misdated: int = 0
 
     def __len__(self) -> int:
         return len(self.local_us)

@@ -122,7 +122,8 @@ class Findings:
         with ``keys`` as a JSON object and ``leg_ids`` separated by commas.
     looked_at
         One row per case and grouping: ``kind``, ``case``, ``by``, ``groups`` tested, ``calls`` that were counted, the
-        ``smallest_q``, and ``why_not``, the reason if nothing was tested.
+        ``smallest_q``, and ``why_not``, the reason if nothing was tested. A row of the kind ``wrong_clock`` counts the
+        legs whose time is unknown because they start far from all others.
     """
 
     problems: Any

@@ -24,6 +24,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.problems import countries, versions
 from conv_analytics.analysis.problems.observations import NO_INSTANT, Codes, Ints, Observations
 from conv_analytics.analysis.problems.versions import VERSIONS
+from conv_analytics.analysis.problems.wrong_clocks import without_wrong_clocks
 from conv_analytics.instants import from_micros
 from conv_analytics.tables.column import Column
 
@@ -162,7 +163,7 @@ class _Labels(Sequence[str]):
 
 def _observations(columns: Mapping[str, Any], texts: Iterable[str], tz: str) -> Observations:
     texts = tuple(texts)
-    instants: dict[str, Ints] = {name: columns[name] for name in INSTANTS}
+    instants, misdated = without_wrong_clocks({name: columns[name] for name in INSTANTS})
     unanswered_end = np.where(columns["answered"], NO_INSTANT, instants["ended_at"])
     instants["rang_until"] = np.maximum(unanswered_end, instants["started_at"])
     known = {name for name in texts if len(columns[name].labels)}
@@ -175,6 +176,7 @@ def _observations(columns: Mapping[str, Any], texts: Iterable[str], tz: str) -> 
         instants=instants,
         local_us=_local(instants["started_at"], tz),
         columns=frozenset(known),
+        misdated=misdated,
     )
 
 

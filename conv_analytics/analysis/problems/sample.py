@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import Groups
-from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Ints, Observations
+from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Flags, Ints, Observations
 
 #: Above this number of legs, conversations are sampled down to about as many.
 LARGE = 200_000
@@ -47,7 +47,8 @@ def with_all_calls(candidate: Candidate, case_rows: Ints, groups: Groups, scale:
         codes = groups.of(name, case.unit).codes
         rows = rows[codes[rows] == codes[candidate.rows[0]]]
     at = legs.started_us[rows]
-    inside = np.ones(len(rows), dtype=bool)
+    timed = candidate.since_us is not None or candidate.until_us is not None or candidate.hours is not None
+    inside = at != NO_INSTANT if timed else np.ones(len(rows), dtype=bool)
     if candidate.since_us is not None:
         inside &= at >= candidate.since_us
     if candidate.until_us is not None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import Groups
-from conv_analytics.analysis.problems.observations import DAY_US, Ints, Observations
+from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
 
 #: Minimum hours of a shift.
 LEAST_H = 3.0
@@ -21,10 +21,11 @@ def shift_h(candidate: Candidate, legs: Observations, groups: Groups) -> float |
     codes = groups.of(candidate.by[0], candidate.case.unit).codes
     mine = legs.outbound & (codes == codes[candidate.rows[0]]) & candidate.case.known
     mine[candidate.rows] = False
-    others = np.flatnonzero(mine)
-    if len(others) < LEAST_N or len(candidate.rows) < LEAST_N:
+    known = legs.started_us != NO_INSTANT
+    others, rows = np.flatnonzero(mine & known), candidate.rows[known[candidate.rows]]
+    if len(others) < LEAST_N or len(rows) < LEAST_N:
         return None
-    shift = _circular_mean(legs.local_us[candidate.rows]) - _circular_mean(legs.local_us[others])
+    shift = _circular_mean(legs.local_us[rows]) - _circular_mean(legs.local_us[others])
     hours = (shift / (2 * np.pi) * 24 + 12) % 24 - 12
     return float(hours) if abs(hours) >= LEAST_H else None
 

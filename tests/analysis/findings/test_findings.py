@@ -13,9 +13,11 @@ import pytest
 from conv_analytics.analysis import findings, legs
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.problems import sample
+from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.kinds.registry import KINDS
+from conv_analytics.analysis.problems.observations import NO_INSTANT
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
 from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.errors import ConfigError
@@ -146,6 +148,59 @@ def test_a_shorter_time_has_fewer_calls() -> None:
     assert since is not None
     before = findings(tables(), until=since).problems
     assert found().problem(1).keys not in [json.loads(keys) for keys in before["keys"]]
+
+
+def _with_wrong_clocks(rows: pd.DataFrame) -> pd.DataFrame:
+    """The legs, and two more: one of 1970, and one of a year ahead."""
+    more = rows[rows["answered"] & (rows["direction"] == "outbound") & (rows["channel_type"] == "phone")].tail(2)
+    starts = pd.to_datetime(["1970-01-01T00:00:10Z", "2027-11-20T10:00:00Z"], utc=True).as_unit("us")
+    shift = pd.Series(starts, index=more.index) - more["started_at"]
+    more = more.assign(
+        conversation_id=["CON-early", "CON-late"], leg_id=["early", "late"],
+        **{name: more[name] + shift for name in ("started_at", "answered_at", "ended_at")},
+    )  # fmt: skip
+    return pd.concat([rows, more], ignore_index=True)
+
+
+def _rare_long_calls(rows: pd.DataFrame) -> pd.DataFrame:
+    """The legs, of which 26 on eleven days are long calls to a destination that is called otherwise by nobody."""
+    outbound = rows[rows["answered"] & (rows["direction"] == "outbound") & (rows["channel_type"] == "phone")]
+    days = outbound["started_at"].dt.floor("D")
+    some = outbound[days.isin(sorted(days.unique())[:11])]
+    some = some.groupby(some["started_at"].dt.floor("D")).head(3).index[:26]
+    number = pd.Series([f"37120{place:06d}" for place in range(len(some))], index=some)
+    lasted = pd.Series(np.linspace(1000.0, 4000.0, len(some)), index=some)
+    rows = rows.assign(talk_s=lasted.reindex(rows.index).fillna(rows["talk_s"]))
+    for name in ("to_address", "remote_address"):
+        rows[name] = number.reindex(rows.index).fillna(rows[name])
+    return rows.assign(country=rows["country"].where(~rows.index.isin(some), "LV"))
+
+
+@pytest.mark.parametrize("kind", ["carrier_outage", "caller_503", "rare"])
+def test_wrong_clocks_change_no_problem(kind: str) -> None:
+    rows = legs(make("clean:contact_centre" if kind == "rare" else kind, 0).tables)
+    rows = _rare_long_calls(rows) if kind == "rare" else rows
+    names = ["kind", "case", "keys", "since", "until", "k"]
+    expected, given = findings(rows), findings(_with_wrong_clocks(rows))
+    pd.testing.assert_frame_equal(given.problems[names], expected.problems[names])
+    counted = given.looked_at.query("kind == 'wrong_clock'")
+    assert counted["calls"].tolist() == [2]
+    assert "wrong_clock" not in set(expected.looked_at["kind"])
+
+
+def test_windows_of_a_sample_have_no_calls_of_unknown_time() -> None:
+    rows = legs(tables())
+    at = rows["started_at"].mask(rows.index % 10 == 0)
+    seen = read_observations(
+        Source.of(rows.assign(started_at=at)), since=None, until=None, tz="UTC", profile="recommended", units=None
+    )
+    groups = Groups(seen)
+    case = next(each for kind in KINDS for each in kind.cases(seen, groups) if each.name == "failed")
+    everything = np.arange(len(seen))
+    for window in ({"until_us": int(seen.started_us.max())}, {"hours": (0, 23)}):
+        found = Candidate(case, (), (), everything, everything[:0], 0.0, 1.0, 0.0, 1.0, 1.0, **window)
+        counted = sample.with_all_calls(found, everything, groups, 1.0)
+        assert (seen.started_us[counted.rows] != NO_INSTANT).all()
 
 
 def test_options_are_checked() -> None:

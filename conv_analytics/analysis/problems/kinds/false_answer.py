@@ -22,6 +22,7 @@ def _cases(legs: Observations, _groups: Groups) -> list[Case]:
     silent = legs.numbers["byte_in"] < SILENT_BYTES * np.maximum(talk, 1.0)
     known = legs.outbound & legs.answered & ~legs.texts["channel_type"].is_in("app", "websocket")
     known &= legs.instants["answered_at"] != NO_INSTANT
+    known &= (legs.started_us != NO_INSTANT) | ~np.isnan(ring)
     return [
         Case(kind="false_answer", name="false_answer",
              calls="calls were answered at once, and nothing was heard",
