@@ -101,7 +101,9 @@ def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
     rows["what"] = rows["type"].str.split(":").str[1]
     rows["on"] = rows["type"].isin(_STARTS)
     rows["who"] = rows["leg_id"].fillna("member:" + rows["from_member_id"]).fillna("conversation")
-    owners = legs.dropna(subset=["leg_id", "member_id"]).drop_duplicates(["conversation_id", "leg_id"])
+    # A leg without a member has an end, too.
+    owners = legs.dropna(subset=["leg_id"]).sort_values("member_id", kind="stable", na_position="last")
+    owners = owners.drop_duplicates(["conversation_id", "leg_id"])
     rows = rows.merge(owners[["conversation_id", "leg_id", "member_id", "ended"]], how="left",
                       on=["conversation_id", "leg_id"])  # fmt: skip
     rows["member_id"] = rows["member_id"].fillna(

@@ -77,9 +77,10 @@ def talk(data: Any, *, by: str = "member") -> Any:
     -----
     A sweep over the events ``audio:speaking:on`` and ``off`` of each member; speech on two legs of one member counts
     once. ``silence_s = window_s - talk_s``, where the window is the union of the answered times of all legs and of
-    the speech itself. A turn of less than 1 s inside another's is a backchannel ("mhm"), not an interruption; both
-    limits are conventions. The speech events are the platform's, and not every channel has them. Of 20 M events on
-    disk, two million are in memory at a time. Source: M39; its example T27 is this one.
+    the speech itself; without an answered leg, it lasts from the first to the last speech. A turn of less than 1 s
+    inside another's is a backchannel ("mhm"), not an interruption; both limits are conventions. The speech events are
+    the platform's, and not every channel has them. Of 20 M events on disk, two million are in memory at a time. Source:
+    M39; its example T27 is this one.
 
     Examples
     --------
@@ -170,9 +171,10 @@ def _window_and_overlap(turns: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame
     up = up.drop(columns="ended_at").rename(columns={"ended": "end"})
     up = up[up["end"] >= up["start"]].astype({"start": "int64", "end": "int64"})
     speech = turns[[_ID, "start", "end"]]
-    if up.empty:
-        speech = speech.groupby(_ID).agg(start=("start", "min"), end=("end", "max")).reset_index()
-    window = merged_spans(pd.concat([up[[_ID, "start", "end"]], speech]), [_ID])
+    alone = (
+        speech[~speech[_ID].isin(up[_ID])].groupby(_ID).agg(start=("start", "min"), end=("end", "max")).reset_index()
+    )
+    window = merged_spans(pd.concat([up[[_ID, "start", "end"]], speech, alone]), [_ID])
     rows = seconds_of_spans(window, [_ID], "window_s")
     for name, running in (("talk_s", 1), ("overlap_s", 2)):
         rows = rows.merge(seconds_of_spans(pieces[pieces["running"] >= running], [_ID], name), on=_ID, how="left")

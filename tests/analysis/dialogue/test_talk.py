@@ -105,6 +105,18 @@ def test_two_legs_of_a_member_speak_once() -> None:
     assert rows[["member_id", "talk_s", "overlap_s"]].to_numpy().tolist() == [["MEM-1", 15.0, 0.0]]
 
 
+@pytest.mark.parametrize("by", ["member", "conversation"])
+def test_other_conversations_change_nothing(by: str) -> None:
+    mine = tables(audio_events=speech(("a", 5, 15), ("c", 20, 30)))
+    others = tables(audio_events=speech(("a", 1, 2)), leg_statuses=legs())
+    both = {name: pd.concat([frame.assign(conversation_id="CON-2"), *([mine[name]] if name in mine else [])])
+            for name, frame in others.items()}  # fmt: skip
+    alone, found = same(talk, mine, by=by), same(talk, both, by=by)
+    found = found[found["conversation_id"] == "CON-1"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, alone)
+    assert found["window_s"].unique().tolist() == [25.0]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_talk_and_silence_are_the_window(seed: int) -> None:
     dice = random.Random(seed)
@@ -172,6 +184,19 @@ def test_mutes(rows: list[dict[str, Any]], expected: dict[str, Any]) -> None:
     found = same(mute, tables(audio_events=rows, leg_statuses=legs()))
     assert len(found) == 1
     assert {name: found.iloc[0][name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(("what", "name"), [("mute", "muted_s"), ("earmuff", "earmuffed_s")])
+def test_a_leg_without_a_member_has_an_end(what: str, name: str) -> None:
+    nobody = [dict(row, member_id=None) for row in legs(ended=30.0)]
+    data = tables(audio_events=audio((f"{what}:on", "a", 5, None)), leg_statuses=nobody)
+    assert same(mute, data).iloc[0][["leg_id", name]].to_list() == ["a", 25.0]
+
+
+def test_open_speech_of_a_leg_without_a_member_lasts_to_its_end() -> None:
+    nobody = [dict(row, member_id=None) for row in legs(ended=30.0)]
+    found = same(talk, tables(audio_events=audio(("speaking:on", "a", 5, None)), leg_statuses=nobody))
+    assert found.iloc[0][["member_id", "talk_s", "open_turns"]].to_list() == ["a", 25.0, 1]
 
 
 def test_nobody_was_muted() -> None:
