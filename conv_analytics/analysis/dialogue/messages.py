@@ -12,10 +12,12 @@ import pandas as pd
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data, question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.analysis.maths.survival import aalen_johansen
+from conv_analytics.instants import micros
 from conv_analytics.tables.column import Column
 
 STATES = ("submitted", "delivered", "seen", "rejected", "undeliverable")
@@ -190,12 +192,18 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     data
         As for `receipts`.
     until
-        End of the observation; by default the last instant of any message or receipt.
+        End of the observation, with a time zone: later messages are left out, and later receipts are unknown. By
+        default the last instant of any message or receipt.
 
     Returns
     -------
     pandas.DataFrame
         One row; the columns are those of `LATENCY`.
+
+    Raises
+    ------
+    ConfigError
+        If `until` has no time zone.
 
     Notes
     -----
@@ -215,12 +223,14 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     0  1          1    4.0
     """
     instants = ["sent_at", *(f"{state}_at" for state in STATES)]
-    rows = _rows(Source.of(data)).select(*instants, "latency_s", "flags").materialized()
-    if until is None:
-        last = rows.select(nw.col(name).max() for name in instants).collect().iloc[0]
-        until = last.max()
+    end = None if until is None else micros(in_utc("until", until))
+    rows = _rows(Source.of(data)).select(*instants).with_micros(*instants).materialized()
+    if end is None:
+        latest = rows.select(nw.col(f"{name}_us").max() for name in instants).collect().iloc[0]
+        # Where no instant is known, nothing is observed, and any end will do.
+        end = max((int(at) for at in latest if not pd.isna(at)), default=0)
     # Only durations and end flags leave the engine: there may be millions of messages.
-    times = _lasted(rows, pd.Timestamp(until)).collect()
+    times = _lasted(rows, end).collect()
     counted = {name: int(times[name].sum()) for name in ("delivered", "bounded", "refused", "censored", "clock")}
     used = times[times["used"].astype(bool)]
     there, never = (used[name].to_numpy("int64") == 1 for name in ("there", "refused"))
@@ -231,12 +241,12 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     return coerce.pandas_columns("the answer", latency, {column.name: column.kind for column in LATENCY})
 
 
-def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
+def _lasted(rows: Rows, last: int) -> Rows:
     """Per message and recipient the ``duration`` [s], whether it is used (0 or 1), and what ended it."""
-    col, states = nw.col, [f"{state}_at" for state in STATES]
-    rows = rows.with_micros("sent_at", *states)
-    # Where no instant is known, nothing is observed, and any end will do.
-    last = 0 if pd.isna(end) else int(end.value // 1000)
+    col = nw.col
+    # What came after the end of the observation is not known.
+    instants = ["sent_at_us", *(f"{state}_at_us" for state in STATES)]
+    rows = rows.with_columns(*(nw.when(col(name) <= last).then(col(name)).alias(name) for name in instants))
     # Delivered or seen, whichever was first, else refused: a delivered message was not refused, whatever a receipt
     # says.
     there = nw.min_horizontal("delivered_at_us", "seen_at_us")
@@ -245,7 +255,7 @@ def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
     rows = rows.with_columns(since=since, got=there, over=nw.coalesce(there, refused, nw.lit(last)))
     rows = rows.with_columns(duration=(col("over") - col("since")) / 1e6)
     known = ~col("since").is_null() & ~col("duration").is_null()
-    odd = col("flags").str.contains("clock", literal=True) | is_true(col("duration") < 0)
+    odd = known & (is_true(col("delivered_at_us") < col("since")) | is_true(col("duration") < 0))
     there, receipted = ~col("got").is_null(), ~col("delivered_at_us").is_null()
     refused = ~there & ~(col("rejected_at_us").is_null() & col("undeliverable_at_us").is_null())
 

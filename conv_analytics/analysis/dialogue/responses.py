@@ -12,9 +12,9 @@ import pandas as pd
 
 from conv_analytics.analysis.dialogue.roles import check_roles, role_of
 from conv_analytics.analysis.engine.data import question
+from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
 _ID = "conversation_id"
@@ -57,7 +57,7 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     other
         Role of those that are not listed.
     until
-        End of the observation; by default the last message of all.
+        End of the observation, with a time zone: later messages are left out. By default the last message of all.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     Raises
     ------
     ConfigError
-        If a role is unknown.
+        If a role is unknown, or `until` has no time zone.
 
     Notes
     -----
@@ -88,9 +88,9 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     0     1         2       120.0  False
     1     2         1         NaN   True
     """
-    source, until = _opened(data, roles, other, until)
-    parts = (_turns(_with_roles(rows, roles, other), until) for rows in _messages(source).batches())
-    return source.result_of_parts(parts, RESPONSES, by=[_ID, "turn"])
+    messages, until = _opened(data, roles, other, until)
+    parts = (_turns(_with_roles(rows, roles, other), until) for rows in messages.batches())
+    return messages.source.result_of_parts(parts, RESPONSES, by=[_ID, "turn"])
 
 
 @question
@@ -122,25 +122,21 @@ def first_responses(
        first_response_s  bot_s   open
     0             180.0   60.0  False
     """
-    source, until = _opened(data, roles, other, until)
-    parts = (_first(_with_roles(rows, roles, other), until) for rows in _messages(source).batches())
-    return source.result_of_parts(parts, FIRST_RESPONSES, by=[_ID])
+    messages, until = _opened(data, roles, other, until)
+    parts = (_first(_with_roles(rows, roles, other), until) for rows in messages.batches())
+    return messages.source.result_of_parts(parts, FIRST_RESPONSES, by=[_ID])
 
 
-def _opened(data: Any, roles: Mapping[str, str], other: str, until: datetime | None) -> tuple[Source, pd.Timestamp]:
+def _opened(data: Any, roles: Mapping[str, str], other: str, until: datetime | None) -> tuple[Rows, pd.Timestamp]:
+    """The messages with a known time up to the end of the observation, and that end."""
     check_roles({**roles, "other": other})
-    source = Source.of(data)
-    if until is None:
-        until = _messages(source).select(nw.col("at").max()).collect()["at"].iloc[0]
-    elif until.tzinfo is None:
-        raise ConfigError("until has no time zone. Say which one, for example: until.replace(tzinfo=timezone.utc).")
-    return source, pd.Timestamp(until)
-
-
-def _messages(source: Source) -> Rows:
     names = [_ID, "event_id", "at", "from_member_id", "from_user_id"]
-    rows = Rows.read(source, "messages", names, needed=names[:3])
-    return rows.filter(~nw.col("at").is_null(), ~nw.col(_ID).is_null())
+    rows = Rows.read(Source.of(data), "messages", names, needed=names[:3])
+    rows = rows.filter(~nw.col("at").is_null(), ~nw.col(_ID).is_null())
+    if until is None:
+        return rows, pd.Timestamp(rows.select(nw.col("at").max()).collect()["at"].iloc[0])
+    until = in_utc("until", until)
+    return rows.filter(nw.col("at") <= until), pd.Timestamp(until)
 
 
 def _with_roles(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFrame:

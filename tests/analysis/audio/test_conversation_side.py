@@ -131,6 +131,35 @@ def test_what_was_refused_is_never_delivered() -> None:
     assert (both["n"], both["delivered"], both["refused"], both["p50_s"]) == (1, 1, 0, 5.0)
 
 
+def test_what_comes_after_the_end_of_the_observation_is_not_known() -> None:
+    rows = [
+        ("submitted", 0, 1, "B"),
+        ("submitted", 0, 2, "B"),
+        ("delivered", 50, 2, "B"),
+        ("submitted", 70, 3, "B"),
+        ("submitted", 0, 4, "B"),
+        ("rejected", 99, 4, "B"),
+        ("submitted", 80, 5, "B"),
+        ("delivered", 75, 5, "B"),
+    ]
+    data = {"message_statuses": told(*rows, ("delivered", 2, 1, "B"))}  # fmt: skip
+    found = message_latency(data, until=at(40))
+    pd.testing.assert_frame_equal(found, message_latency(relations(data), until=at(40)))
+    names = ["n", "delivered", "bounded", "refused", "censored", "clock"]
+    assert found.iloc[0][names].to_list() == [3, 1, 0, 0, 2, 0]
+
+
+def test_a_receipt_of_a_distant_year_is_no_error() -> None:
+    data = {"message_statuses": told(("submitted", 0, 1, "B"), ("delivered", 5, 1, "B"), ("submitted", 0, 2, "B"))}
+    far = pd.concat([data["message_statuses"]] * 2).assign(message_event_id=9, from_member_id="C").iloc[:2]
+    far["at"] = pd.Series(pd.to_datetime(["2026-05-04", "2999-01-01"], utc=True).as_unit("us"), index=far.index)
+    data["message_statuses"] = pd.concat([data["message_statuses"], far])
+    found = message_latency(data)
+    pd.testing.assert_frame_equal(found, message_latency(relations(data)))
+    assert found.iloc[0][["n", "delivered", "censored"]].to_list() == [3, 2, 1]
+    assert message_latency(data, until=at(100)).iloc[0][["n", "delivered", "censored"]].to_list() == [3, 1, 2]
+
+
 def chat(*values: tuple[float, str], **also: Any) -> dict[str, pd.DataFrame]:
     return {"messages": rows(*((at_, who, f"MEM-{who}") for at_, who in values),
                              names="at from_user_id from_member_id", **also)}  # fmt: skip
@@ -143,6 +172,15 @@ def test_each_turn_has_its_reply() -> None:
     assert first[["messages", "response_s", "replied_by", "human_s", "open"]].to_list() == [2, 5.0, "bot", 70.0, False]
     assert last[["messages", "open", "waited_s"]].to_list() == [1, True, 60.0]
     assert pd.isna(last["response_s"])
+
+
+def test_a_reply_after_the_end_of_the_observation_is_not_known() -> None:
+    data = chat((0, "c"), (10, "agent"), (20, "c"), (80, "agent"), (90, "c"))
+    found = same(responses, data, ROLES, by="conversation_id turn", until=at(50).tz_convert("Europe/Paris"))
+    assert found["open"].to_list() == [False, True]
+    assert found["waited_s"].to_list() == [10.0, 30.0]
+    first = same(first_responses, data, ROLES, by="conversation_id", until=at(5)).iloc[0]
+    assert first[["open", "waited_s"]].to_list() == [True, 5.0]
 
 
 def test_a_bot_that_replies_does_not_end_the_turn() -> None:
@@ -281,6 +319,8 @@ def test_wrong_arguments_are_told() -> None:
         containment(CHATTED, {"x": "boss"})
     with pytest.raises(ConfigError, match="time zone"):
         responses(CHATTED, ROLES, until=pd.Timestamp("2026-05-04").to_pydatetime())
+    with pytest.raises(ConfigError, match="time zone"):
+        message_latency(CHATTED, until=pd.Timestamp("2026-05-04").to_pydatetime())
     with pytest.raises(ConfigError, match="confidence goes from 0 to 1"):
         recognition(MENU, low=50)
     with pytest.raises(ConfigError, match="patience_s"):
