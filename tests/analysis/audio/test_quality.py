@@ -226,6 +226,15 @@ def test_empty_frames_keep_their_columns() -> None:
         assert list(none.dtypes.items()) == list(some.dtypes.items())
 
 
+def test_nan_of_a_relation_changes_no_verdict() -> None:
+    numbers = ["mos_score", "jitter_min_var", "jitter_loss_rate", "quality_percentage", "flaw_total", "packet_cnt"]
+    frame = legs({}, dict.fromkeys(numbers), {"byte_in": None}, {"packet_loss_perc": None, "jitter_max_var": None})
+    with_nan = [f"coalesce({name}::double, 'nan'::double) as {name}" for name in
+                (*numbers, "byte_in", "packet_loss_perc", "jitter_max_var")]  # fmt: skip
+    given = relation(frame).project(f"* replace ({', '.join(with_nan)})")
+    same(quality(frame, units=UNITS), pandas_of(quality(given, units=UNITS), KEYS))
+
+
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(ColumnNotFound, match=r"packet_cnt.*legs|legs.*packet_cnt"):
         quality(legs({}).drop(columns="packet_cnt"))

@@ -155,6 +155,21 @@ def test_columns_of_other_tools_become_what_they_are() -> None:
         Rows.read(Source.of({"hangups": pd.DataFrame({"packet_cnt": ["many"]})}), "hangups", ["packet_cnt"])
 
 
+@pytest.mark.parametrize("kind", ["double", "float"])
+def test_nan_of_a_relation_is_null_and_whole_numbers_are_texts_without_a_point(kind: str) -> None:
+    with duckdb.connect() as connection:
+        rows = connection.sql(f"""
+            select 'CON-1' as conversation_id, 1 as event_id, 'nan'::{kind} as mos_score, 'nan'::{kind} as sip_code,
+                   23410.0::{kind} as from_number, 23410.50::decimal(9, 2) as to_number
+            union all select 'CON-2', 2, 4.5, 486, 'nan'::{kind}, 23410 union all select null, 3, null, null, null, null
+        """)
+        names = ["mos_score", "sip_code", "from_number", "to_number"]
+        found = Rows.read(Source.of({"hangups": rows}), "hangups", names).result()
+        assert sorted(found.fetchall(), key=str) == [
+            (4.5, 486, None, "23410"), (None, None, "23410", "23410.50"), (None, None, None, None)
+        ]  # fmt: skip
+
+
 @pytest.mark.parametrize("data", [3, "hangups", {"hangups": [1]}, None])
 def test_what_is_no_data_is_refused(data: Any) -> None:
     with pytest.raises(ConfigError, match="cannot be analysed"):

@@ -33,6 +33,7 @@ WORDS = SqlWords(
     untyped='"NULL"',
     instants="TIMESTAMP",
     mark='"',
+    floats=frozenset({"FLOAT", "DOUBLE"}),
 )
 
 

@@ -89,11 +89,6 @@ class LazyEngine(NoCache, ABC):
         """Groups for a later join; computed now where that saves memory."""
         return frame
 
-    def as_read(self, value: str, kind: Any) -> str:
-        """A value of a caller's column in the representation that questions expect."""
-        del kind
-        return value
-
     def cast(self, value: str, actual: str, target: str) -> str:
         """A value as another type; raises if it cannot be converted."""
         del actual
@@ -136,16 +131,44 @@ class LazyEngine(NoCache, ABC):
         there, words = self.types(native), self.words
         parts = []
         for name, kind in kinds.items():
-            wanted, quoted, actual = words.type_of(kind), words.quote(name), there.get(name)
+            quoted, actual = words.quote(name), there.get(name)
             if actual is None:
                 parts.append(words.null(name, kind))
                 continue
-            if kind is datetime and actual not in {wanted, words.untyped}:
-                raise coerce.no_instants(table, name, actual, naive=actual.startswith(words.instants))
-            value = quoted if actual == wanted else self.cast(quoted, actual, wanted)
-            value = self.as_read(value, kind) if reading else value
+            value = self._typed_value(table, name, actual, kind, reading=reading)
             parts.append(quoted if value == quoted else f"{value} as {quoted}")
         return self.project(native, parts)
+
+    def with_typed(self, table: str, columns: Mapping[str, tuple[str, Any]]) -> Any:
+        """A table as it came, with some of its columns once more: the name, kind and new name of each."""
+        native, quote = self.tables[table], self.words.quote
+        there = self.types(native)
+        more = [
+            f"{self._typed_value(table, name, there[name], kind, reading=True)} as {quote(new)}"
+            for new, (name, kind) in columns.items()
+        ]
+        return self.project(native, ["*", *more])
+
+    def _typed_value(self, table: str, name: str, actual: str, kind: Any, *, reading: bool) -> str:
+        """A column as its kind; of a caller's column, NaN is null."""
+        words = self.words
+        wanted, value = words.type_of(kind), words.quote(name)
+        if kind is datetime and actual not in {wanted, words.untyped}:
+            raise coerce.no_instants(table, name, actual, naive=actual.startswith(words.instants))
+        if reading and actual in words.floats:
+            value = f"case when isnan({value}) then null else {value} end"
+        if actual == wanted:
+            return value
+        if wanted == words.text and (actual in words.floats or actual.upper().startswith("DECIMAL")):
+            return self._text_of_number(value)
+        return self.cast(value, actual, wanted)
+
+    def _text_of_number(self, value: str) -> str:
+        """A number as text; whole ones, such as phone numbers with gaps among them, without a decimal point."""
+        whole = f"{value} = floor({value}) and abs({value}) < {2**53}"
+        integer = f"try_cast({value} as {self.words.type_of(int)})"
+        text = self.words.text
+        return f"case when {whole} then cast({integer} as {text}) else cast({value} as {text}) end"
 
     def of_conversation(self, conversation_id: str) -> dict[str, StoredTable]:
         """See `Engine`."""

@@ -27,6 +27,7 @@ WORDS = SqlWords(
     untyped="void",
     instants="timestamp",
     mark="`",
+    floats=frozenset({"float", "double"}),
 )
 
 
@@ -47,10 +48,6 @@ class SparkEngine(LazyEngine):
     def types(self, native: Any) -> dict[str, str]:
         """See `LazyEngine`."""
         return dict(native.dtypes)
-
-    def as_read(self, value: str, kind: Any) -> str:
-        """See `LazyEngine`; frames made of pandas have NaN where a number is missing."""
-        return f"if(isnan({value}), null, {value})" if self.words.type_of(kind) == "double" else value
 
     def cast(self, value: str, actual: str, target: str) -> str:
         """See `LazyEngine`; without ANSI mode, Spark turns texts that are not numbers into null."""

@@ -1,7 +1,7 @@
 """The parts of SQL in which engines differ.
 
 >>> words = SqlWords("epoch_us({})", "make_timestamptz({})", "hash({})", 0, 2**64 - 1, {int: "BIGINT"}, "VARCHAR",
-...                  untyped="NULL", instants="TIMESTAMP", mark='"')
+...                  untyped="NULL", instants="TIMESTAMP", mark='"', floats=frozenset({"DOUBLE"}))
 >>> words.null("sip_code", int)
 'cast(null as BIGINT) as "sip_code"'
 """
@@ -33,6 +33,8 @@ class SqlWords:
         Prefix of the types of instants.
     mark
         Quotation mark of names.
+    floats
+        The types that can hold NaN, which frames made of pandas have where a number is missing.
     """
 
     micros: str
@@ -45,6 +47,7 @@ class SqlWords:
     untyped: str
     instants: str
     mark: str
+    floats: frozenset[str]
 
     def quote(self, name: str) -> str:
         """A name as SQL writes it."""
