@@ -73,8 +73,8 @@ def _with_map(data: Any, spec: str, needed: Collection[str] | None, tz: str) -> 
     path, on = parts_of(spec)
     table = read_map(path)
     there = columns_of(table, on, own=data.columns if isinstance(data, EnrichedData) else ())
-    columns = [name for name in there if name not in TAKEN and (needed is None or name in needed)]
-    if left_out := [name for name in there if name in TAKEN]:
+    columns = [name for name in there if name.casefold() not in TAKEN and (needed is None or name in needed)]
+    if left_out := [name for name in there if name.casefold() in TAKEN]:
         note(f"{path}: {', '.join(left_out)} left out: legs, or answers about them, have columns of that name")
     if not columns:
         note(f"{path}: not used; of its columns ({', '.join(there)}) none is needed")

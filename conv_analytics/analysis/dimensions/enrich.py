@@ -17,6 +17,7 @@ from conv_analytics.analysis.dimensions.map_table import map_table
 from conv_analytics.analysis.dimensions.validity import Validity
 from conv_analytics.analysis.engine.data import Connection, DatasetLike, Frame
 from conv_analytics.analysis.engine.dimensions import EnrichedData, names_of
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import SINGLE, Source
@@ -24,6 +25,8 @@ from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound, ConfigError
 
 FrameT = TypeVar("FrameT", bound=Frame)
+#: Prefix of the columns of a lazy frame that are looked up, as text and instants.
+_TYPED = "conv_analytics_typed_"
 
 
 @overload
@@ -115,7 +118,7 @@ def enrich(
         return EnrichedData(data.data if isinstance(data, EnrichedData) else data, (*dimensions, lookup))
     data = nw.to_native(data, pass_through=True)
     if not source.engine.in_memory:
-        return lookup.added_to(Rows.of(source, source.engine.tables[SINGLE]), lookup.columns).native
+        return _joined(source, lookup).native
     rows = _looked_at(source, lookup)
     values = lookup.added_to(rows, lookup.columns).select(*lookup.columns).frame
     texts = {name: values.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
@@ -173,9 +176,7 @@ def match_counts(
     counted = []
     for before, lookup in chosen:
         if source.single:
-            rows = (
-                _looked_at(source, lookup) if source.engine.in_memory else Rows.of(source, source.engine.tables[SINGLE])
-            )
+            rows = _looked_at(source, lookup)
         else:
             rows = leg_rows(replace(source, dimensions=(*source.dimensions, *before)), lookup.needs)
         counted.append(_counted(lookup, rows))
@@ -193,12 +194,15 @@ def _opened(
     own = (*source.dimension_columns, *names_of(dimensions))
     there = source.columns() if source.single else (*LEG_TEXTS, *own)
     lookup = Lookup(map_table(table, on, how, rows=there, columns=columns, tz=tz), at)
-    taken = set(there) if source.single else {*TAKEN, *own}
+    # Names that differ in case only are one name in DuckDB.
+    taken = {name.casefold(): name for name in (there if source.single else (*TAKEN, *own))}
     for name in lookup.columns:
-        if name in taken:
+        if name.casefold() in taken:
+            also = taken[name.casefold()]
+            told = "" if also == name else f" ({also!r})"
             raise ConfigError(
                 f"{lookup.table.name} has a column {name!r}, and so {'has the frame' if source.single else 'have legs'}"
-                " or answers about them. Rename it, or name the columns to add: columns=['site']."
+                f"{told} or answers about them. Rename it, or name the columns to add: columns=['site']."
             )
     if source.single:
         for name in lookup.needs:
@@ -209,12 +213,28 @@ def _opened(
     return source, dimensions, lookup
 
 
-def _looked_at(source: Source, lookup: Lookup) -> Rows:
-    """The columns of a frame that a map needs."""
+def _kinds(lookup: Lookup) -> dict[str, Any]:
+    """The columns that a map needs, and their kinds."""
     kinds: dict[str, Any] = dict.fromkeys(lookup.needs, str)
     if isinstance(lookup.table.index, Validity):
         kinds[lookup.at] = datetime
-    return Rows.of(source, source.typed(SINGLE, kinds))
+    return kinds
+
+
+def _looked_at(source: Source, lookup: Lookup) -> Rows:
+    """The columns of a frame that a map needs."""
+    return Rows.of(source, source.typed(SINGLE, _kinds(lookup)))
+
+
+def _joined(source: Source, lookup: Lookup) -> Rows:
+    """A lazy frame as it came, with the columns of a map."""
+    engine = source.engine
+    assert isinstance(engine, LazyEngine)
+    kinds = _kinds(lookup)
+    names = {name: f"{_TYPED}{name}" for name in kinds}
+    typed = engine.with_typed(SINGLE, {names[name]: (name, kind) for name, kind in kinds.items()})
+    rows = lookup.renamed(names).added_to(Rows.of(source, typed), lookup.columns)
+    return rows.select(*source.columns(), *lookup.columns)
 
 
 def _counted(lookup: Lookup, rows: Rows) -> dict[str, Any]:

@@ -64,6 +64,11 @@ class Lookup:
     def __str__(self) -> str:
         return str(self.table)
 
+    def renamed(self, names: Mapping[str, str]) -> Lookup:
+        """The same map, for rows in which the columns that it needs have other names."""
+        key = self.table.key._replace(on=names[self.table.key.on])
+        return replace(self, table=replace(self.table, key=key), at=names.get(self.at, self.at))
+
     def added_to(self, rows: Rows, columns: Sequence[str]) -> Rows:
         """The same rows with some of its columns."""
         values = {name: self.table.values[name] for name in columns}

@@ -154,9 +154,14 @@ def _of_pandas(series: pd.Series[Any], name: str) -> Any:
 
 def _named(table: pa.Table, name: str) -> pa.Table:
     names = [column.strip() for column in table.column_names]
-    if len(set(names)) < len(names):
-        twice = next(column for column in names if names.count(column) > 1)
-        raise ConfigError(f"{name} has two columns {twice!r}. Rename one of them, or leave it out.")
+    # Names that differ in case only are one name in DuckDB.
+    alike = [column.casefold() for column in names]
+    if len(set(alike)) < len(alike):
+        twice = next(column for column in alike if alike.count(column) > 1)
+        pair = dict.fromkeys(column for column in names if column.casefold() == twice)
+        raise ConfigError(
+            f"{name} has two columns {' and '.join(map(repr, pair))}. Rename one of them, or leave it out."
+        )
     return table.rename_columns(names)
 
 

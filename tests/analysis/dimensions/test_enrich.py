@@ -212,6 +212,47 @@ def test_numbers_that_pandas_read_as_numbers_are_numbers() -> None:
     assert column(enrich(frame, table), "site") == ["7", None]
 
 
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "polars", "duckdb"])
+def test_numbers_with_gaps_among_them_are_numbers_on_every_kind(kind: str) -> None:
+    numbers = [442079460000.0, np.nan, 447700900123.0, 5112345678.0]
+    frame = kinds(pd.DataFrame({"row": range(4), "remote_address": numbers}))[kind]
+    for table in (
+        pd.DataFrame({"number": ["442079460000", "4420794600000", "44770090012"], "site": ["a", "b", "c"]}),
+        pd.DataFrame({"prefix": ["44207", "511"], "site": ["a", "d"]}),
+    ):
+        found = enrich(frame, table)
+        assert column(found, "site") == ["a", None, None, "d" if "prefix" in table else None]
+        assert list(nw.from_native(found).columns) == ["row", "remote_address", "site"]
+        counted = match_counts(frame, table).iloc[0]
+        matched = 2 if "prefix" in table else 1
+        assert counted[["rows", "matched", "no_key", "no_row"]].to_list() == [4, matched, 1, 3 - matched]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "polars", "duckdb"])
+@pytest.mark.parametrize(
+    ("at", "told"),
+    [
+        (pd.Series(pd.to_datetime(["2026-05-04"])).dt.as_unit("us"), "without a time zone"),
+        (pd.Series(["2026-05-04T00:00:00Z"], dtype="str"), "not instants"),
+    ],
+)
+def test_an_instant_has_to_be_one_on_every_kind(kind: str, at: pd.Series[Any], told: str) -> None:
+    frame = kinds(pd.DataFrame({"user_id": ["USR-1"], "started_at": at}))[kind]
+    table = {"user_id": ["USR-1"], "team": ["a"], "valid_from": ["2026-01-01"]}
+    for function in (enrich, match_counts):
+        with pytest.raises(ConfigError, match=f"'started_at'.*{told}"):
+            function(frame, table)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "polars", "duckdb"])
+def test_names_that_differ_in_case_only_are_refused_on_every_kind(kind: str) -> None:
+    frame = kinds(pd.DataFrame({"row": [0], "network_code": ["23410"], "country": ["GB"]}))[kind]
+    with pytest.raises(ConfigError, match="two columns 'Site' and 'site'"):
+        enrich(frame, {"network_code": ["23410"], "Site": ["a"], "site": ["b"]})
+    with pytest.raises(ConfigError, match="a column 'Country', and so has the frame \\('country'\\)"):
+        enrich(frame, {"network_code": ["23410"], "Country": ["FR"]})
+
+
 def test_a_column_that_is_missing_is_named() -> None:
     frame = pd.DataFrame({"user_id": ["USR-1"]})
     with pytest.raises(ColumnNotFound, match="'started_at'"):
