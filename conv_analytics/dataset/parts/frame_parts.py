@@ -35,17 +35,27 @@ class FramesPart(dict[str, Any]):
         return type(self), (self.number, self.parts), None, None, iter(self.items())
 
 
-def frame_parts(data: Mapping[str, Any], parts: int, tables: Collection[str] | None) -> list[FramesPart]:
-    """The parts of tables in memory.
+def frames_of(data: Mapping[str, Any]) -> dict[str, nw.DataFrame[Any]]:
+    """Tables in memory, by name.
 
     Raises
     ------
     ConfigError
         If one of them is not a frame in memory.
+    """
+    return {str(name): _frame(str(name), frame) for name, frame in data.items()}
+
+
+def frame_parts(
+    frames: Mapping[str, nw.DataFrame[Any]], parts: int, tables: Collection[str] | None
+) -> list[FramesPart]:
+    """The parts of tables in memory.
+
+    Raises
+    ------
     TableNotFound
         If a requested table does not exist.
     """
-    frames = {str(name): _frame(str(name), frame) for name, frame in data.items()}
     for name in tables or ():
         if name not in frames:
             raise TableNotFound(name, tuple(frames))
@@ -67,8 +77,10 @@ def _frame(name: str, frame: Any) -> nw.DataFrame[Any]:
     try:
         return nw.from_native(frame, eager_only=True)
     except TypeError as error:
+        how = " Collect it first: frame.collect()." if hasattr(frame, "collect") else ""
         raise ConfigError(
-            f"{name} is a {type(frame).__name__}: give a Dataset, or tables of pandas, Polars or pyarrow in memory."
+            f"{name} is a {type(frame).__name__}: give a Dataset, or tables of pandas, Polars or pyarrow in "
+            f"memory.{how}"
         ) from error
 
 
@@ -106,4 +118,4 @@ def _pair(owners: pa.Array, legs: pa.Array, required: pa.Array) -> pa.Table:
     return rows.group_by([CONVERSATION, LEG]).aggregate([]).select(_PAIRS.names)
 
 
-__all__ = ["FramesPart", "frame_parts"]
+__all__ = ["FramesPart", "frame_parts", "frames_of"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from conv_analytics.dataset.dataset import Dataset
-from conv_analytics.dataset.parts.frame_parts import frame_parts
+from conv_analytics.dataset.parts.frame_parts import frame_parts, frames_of
 from conv_analytics.dataset.parts.part_worker import call
 from conv_analytics.dataset.parts.partition import partition
 from conv_analytics.dataset.parts.workers import by_dask, in_processes
@@ -49,7 +49,7 @@ def map_conversations(
     parts
         Number of parts, 1 or more; by default a million rows each. More parts take less memory.
     tables
-        Names of the tables that are needed; all when absent. Only these are read.
+        Names of the tables that are needed, or the name of one; all when absent. Only these are read.
     processes
         Processes of this machine that work on parts, each in its own memory; 1 is this process. A function from a
         notebook cell needs cloudpickle, which the extra ``dask`` installs.
@@ -111,8 +111,9 @@ def map_conversations(
     if not isinstance(data, Dataset):
         if not isinstance(data, Mapping):
             raise ConfigError(f"data is a {type(data).__name__}: give a Dataset, or tables in memory by name.")
-        made = parts or _number_of_parts(sum(map(len, data.values())), processes)
-        return _work(func, frame_parts(data, made, tables), processes, client)
+        frames = frames_of(data)
+        made = parts or _number_of_parts(sum(map(len, frames.values())), processes)
+        return _work(func, frame_parts(frames, made, _wanted(tables)), processes, client)
     wanted = _checked_tables(data, tables)
     made = parts or _number_of_parts(sum(map(data.rows, wanted)), processes)
     where = tempfile.gettempdir() if scratch is None else expand_user(str(scratch))
@@ -135,11 +136,16 @@ def _number_of_parts(rows: int, processes: int) -> int:
     return max(processes, -(-rows // ROWS), 1)
 
 
+def _wanted(tables: Collection[str] | None) -> list[str] | None:
+    """The requested tables, each once; one name is one table."""
+    return [tables] if isinstance(tables, str) else None if tables is None else list(dict.fromkeys(tables))
+
+
 def _checked_tables(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
     """The requested tables, in their order, each once; all by default."""
-    if tables is None:
+    wanted = _wanted(tables)
+    if wanted is None:
         return list(dataset.tables)
-    wanted = [tables] if isinstance(tables, str) else list(dict.fromkeys(tables))
     for name in wanted:
         if name not in dataset.tables:
             raise TableNotFound(name, dataset.tables, where=dataset.name)

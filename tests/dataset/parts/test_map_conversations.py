@@ -316,6 +316,11 @@ def test_what_is_wrong_is_refused(exported: Dataset, tmp_path: Path) -> None:
         map_conversations(len, [1])  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="hangups is a int"):
         map_conversations(len, {"hangups": 1}, parts=2)
+    for options in ({}, {"parts": 2}):
+        with pytest.raises(ConfigError, match=r"hangups is a LazyFrame.*frame\.collect\(\)"):
+            map_conversations(len, {"hangups": pl.LazyFrame({"conversation_id": ["CON-1"]})}, **options)
+    with pytest.raises(ConfigError, match="hangups is a int"):
+        map_conversations(len, {"hangups": 1})
     with pytest.raises(TableNotFound):
         map_conversations(len, exported, tables=["nothing"])
     with pytest.raises(TableNotFound):
@@ -325,6 +330,14 @@ def test_what_is_wrong_is_refused(exported: Dataset, tmp_path: Path) -> None:
     lock = threading.Lock()
     with pytest.raises(ConfigError, match="cannot be sent to another process"):
         map_conversations(lambda part: lock.locked() or len(part), exported, tables=["hangups"], processes=2)
+
+
+def test_one_table_may_be_given_by_its_name_alone(exported: Dataset) -> None:
+    frames = {name: exported[name] for name in ("hangups", "members")}
+    for data in (exported, frames):
+        assert map_conversations(list, data, parts=2, tables="hangups") == [["hangups"], ["hangups"]]
+    with pytest.raises(TableNotFound, match="'nothing'"):
+        map_conversations(list, frames, parts=2, tables="nothing")
 
 
 def test_nothing_is_left_behind(exported: Dataset, tmp_path: Path) -> None:
