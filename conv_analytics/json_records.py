@@ -19,9 +19,10 @@ Unit = Literal["milliseconds", "microseconds", "nanoseconds"]
 
 
 def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as objects that `json.dumps` writes, and that have the values of the frame when they are read.
+    r"""The rows as objects that `json.dumps` writes, and that have the values of the frame when they are read.
 
     Missing and infinite values are null. Instants are ISO 8601 text in UTC, with microseconds where they have any.
+    Bytes are text in which those that are no plain ASCII are written like ``\x00``, as DuckDB does.
 
     >>> import pandas as pd
     >>> at = pd.to_datetime(["2026-11-02T10:00:00.123456Z", "2026-11-02T10:00:00Z"], format="ISO8601")
@@ -67,7 +68,18 @@ def _json_value(value: Any, unit: Unit) -> Any:  # noqa: PLR0911  one return per
         value = value.tolist()
     if isinstance(value, list | tuple | set | frozenset):
         return [_json_value(each, unit) for each in value]
-    return value if isinstance(value, bool) else str(value)
+    return value if isinstance(value, bool) else _text(value)
+
+
+def _text(value: Any) -> str:
+    r"""Anything else as text; bytes as DuckDB writes them.
+
+    >>> _text(b"a'\x00b")
+    'a\\x27\\x00b'
+    """
+    if not isinstance(value, bytes | bytearray):
+        return str(value)
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in b"\\'\"" else f"\\x{byte:02X}" for byte in value)  # noqa: PLR2004
 
 
 def _instant(at: pd.Timestamp, unit: Unit) -> str:

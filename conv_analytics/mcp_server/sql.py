@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,11 @@ ROW_LIMIT = 1_000
 MEMORY_LIMIT = "1GB"
 #: Columns with what a customer wrote or said: even its masked form is not worth its size.
 _BODIES = frozenset({"body", "extra"})
+#: Types that hold no text; any other, such as BLOB, UUID, a list or a struct, may hold a number or a name.
+_NO_TEXT = re.compile(
+    r"(?:BOOLEAN|U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\(\d+, ?\d+\)"
+    r"|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|DATE|TIME|INTERVAL)"
+)
 
 
 def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: float = TIME_LIMIT_S) -> pd.DataFrame:
@@ -111,7 +117,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, inner: str, display: Display, masked: set[str]) -> str:
-    """The columns of a table for a query: texts masked, everything else unchanged.
+    """The columns of a table for a query: texts, and whatever else may hold one, masked; numbers and times unchanged.
 
     `masked` has the names of the columns that the connection has a function for, and gets further ones.
     """
@@ -122,10 +128,10 @@ def _columns(connection: duckdb.DuckDBPyConnection, inner: str, display: Display
         quoted = '"' + str(name).replace('"', '""') + '"'
         if name in _BODIES:
             shown.append(f"null::varchar as {quoted}")
-        elif str(kind).startswith(("VARCHAR", "ENUM", "JSON")):
-            shown.append(f"{_mask_function(connection, str(name), display, masked)}({quoted}::varchar) as {quoted}")
-        else:
+        elif _NO_TEXT.fullmatch(str(kind)):
             shown.append(quoted)
+        else:
+            shown.append(f"{_mask_function(connection, str(name), display, masked)}({quoted}::varchar) as {quoted}")
     return ", ".join(shown)
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,6 +56,16 @@ def test_numbers_and_what_is_missing() -> None:
 )
 def test_instants_are_in_utc_with_their_microseconds(text: str, shown: str) -> None:
     assert read_back(at=[pd.Timestamp(text)])[0]["at"] == shown
+
+
+def test_bytes_are_as_duckdb_writes_them() -> None:
+    every = bytes(range(256))
+    with duckdb.connect() as connection:
+        row = connection.execute("select ?::blob::varchar", [every]).fetchone()
+    assert row is not None
+    assert read_back(b=[every, b"plain"], several=[[b"\xff"], None]) == [
+        {"b": row[0], "several": ["\\xFF"]}, {"b": "plain", "several": None}
+    ]  # fmt: skip
 
 
 def test_what_was_exact_is_as_pandas_writes_it() -> None:

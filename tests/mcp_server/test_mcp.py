@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,20 @@ def test_hostile_sql_is_refused_before_it_runs(folder: Path) -> None:
         for query in HOSTILE:
             with pytest.raises(ConfigError):
                 check_sql(query.replace("{root}", str(folder)), tables, connection)
+
+
+def test_what_may_hold_a_text_is_masked_whatever_its_type() -> None:
+    inner = """select '447700900123'::blob as b, ['447700900123'] as l, {'a': '447700900123'} as s,
+        'c0ffee00-0000-4000-8000-000000000001'::uuid as u, map {'a': '447700900123'} as m, 447700900123 as n,
+        1.5::decimal(9, 2) as d, timestamptz '2026-11-02 10:00:00+00' as at, date '2026-11-02' as day, true as yes"""
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        shown = sql._columns(connection, inner, Display(), set())
+        rows = connection.execute(f"select {shown} from ({inner})").fetchall()
+        kinds = dict(zip(["b", "l", "s", "u", "m", "n", "d", "at", "day", "yes"], rows[0], strict=True))
+    assert [name for name, value in kinds.items() if "447700900123" in str(value)] == ["n"]
+    assert kinds["u"] == "c0ffee00-0000-4000-8000-000000000001"
+    assert (kinds["d"], kinds["yes"]) == (Decimal("1.50"), True)
 
 
 def test_no_variable_of_the_server_is_a_table(folder: Path) -> None:
