@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,9 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 #: In microseconds.
 HOUR = 3_600_000_000
+_SECOND = 1_000_000
+#: Seconds whose microseconds are integers of 64 bits.
+_MOST = 9_000_000_000_000
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,19 @@ class Steps:
 
     def seconds(self) -> float:
         """Seconds of all intervals together."""
-        return float((self.up[:-1] * np.diff(self.since)).sum()) / 1e6
+        whole, rest = _products(self.up[:-1], np.diff(self.since))
+        return float(_seconds(whole.sum(), rest.sum()))
 
     def until(self, instants: npt.ArrayLike) -> Floats:
         """Seconds of all intervals together before each instant."""
         instants = np.asarray(instants, dtype="int64")
         if not len(self.since):
             return np.zeros(len(instants))
-        done = np.concatenate([[0], np.cumsum(self.up[:-1] * np.diff(self.since))])
+        done = [np.concatenate([[0], np.cumsum(part)]) for part in _products(self.up[:-1], np.diff(self.since))]
         place = np.clip(np.searchsorted(self.since, instants, side="right") - 1, 0, None)
-        inside = np.maximum(instants - self.since[place], 0) * self.up[place]
-        return np.asarray(done[place] + inside, dtype="float64") / 1e6
+        inside = _products(self.up[place], np.maximum(instants - self.since[place], 0))
+        whole, rest = (before[place] + part for before, part in zip(done, inside, strict=True))
+        return _seconds(whole, rest)
 
     def busiest(self, width: int = HOUR) -> tuple[float, int | None]:
         """Erlangs of the busiest window of a width, and the start of that window.
@@ -70,6 +76,20 @@ class Steps:
         load = self.until(starts + width) - self.until(starts)
         place = int(load.argmax())
         return float(load[place]) / (width / 1e6), int(starts[place])
+
+
+def _products(up: Ints, spans: Ints) -> tuple[Ints, Ints]:
+    """Intervals times microseconds, as whole seconds and the rest: in microseconds, thousands of years overflow."""
+    return up * (spans // _SECOND), up * (spans % _SECOND)
+
+
+def _seconds(whole: Any, rest: Any) -> Floats:
+    """Seconds of whole seconds and microseconds, rounded once where the microseconds are integers of 64 bits."""
+    whole = whole + rest // _SECOND
+    rest = rest % _SECOND
+    few = np.clip(whole, -_MOST, _MOST)
+    result: Floats = np.where(whole == few, (few * _SECOND + rest) / 1e6, whole + rest / 1e6)
+    return result
 
 
 __all__ = ["Steps"]

@@ -228,6 +228,19 @@ def test_the_area_is_the_sum_of_the_durations(spans: list[tuple[int, int]]) -> N
     assert (since is None) == (erlangs == 0)
 
 
+def test_legs_of_millennia_do_not_overflow() -> None:
+    first, last = -62_135_596_800_000_000, 253_402_300_799_999_999
+    n = 1_000
+    steps = Steps.of(np.full(n, first, dtype="int64"), np.full(n, last, dtype="int64"))
+    assert steps.seconds() == pytest.approx(n * (last - first) / 1e6)
+    assert steps.until([first, 0, last]) == pytest.approx([0.0, -n * first / 1e6, n * (last - first) / 1e6])
+    erlangs, since = steps.busiest()
+    assert erlangs == pytest.approx(n, rel=1e-3)
+    assert since is not None
+    # To the microsecond where that fits.
+    assert Steps.of(np.array([0, 1]), np.array([3, 2_000_001])).seconds() == 2.000003
+
+
 # -- hours of the week
 
 DAYS = [
