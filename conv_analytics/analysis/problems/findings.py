@@ -59,8 +59,9 @@ def findings(
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, a mapping of tables, a DuckDB connection, or the frame that `legs` gives. A frame may
-        have a column of the application's version: ``version`` or ``app_version``.
+        A `Dataset`, `Frames`, a mapping of tables, a DuckDB connection, or the frame that `legs` gives, in which a
+        repeated leg counts once. A frame may have a column of the application's version: ``version`` or
+        ``app_version``.
     since, until
         Calls that started from this instant on, and before that one; with a time zone.
     tz

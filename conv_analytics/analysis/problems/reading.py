@@ -73,13 +73,23 @@ def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[
     declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(version_names, str)
     names = (*TEXTS, *version_names, *NUMBERS, *FLAGS, *INSTANTS)
     columns = [Column(name, declared[name], "") for name in names]
-    rows = Rows.read_single(source, columns, needed=_KEYS, maker="legs()")
+    rows = _each_once(Rows.read_single(source, columns, needed=_KEYS, maker="legs()"))
     judged, _ = judged_legs(source, profile, units)
     # SQL does not join nulls: legs without a conversation would have no verdict.
     filled = nw.col("conversation_id").fill_null("").alias("_conversation")
     judged = judged.select(filled, "leg_id", *JUDGED_TEXTS, *JUDGED_NUMBERS)
     rows = rows.with_columns(filled).join(judged, on=["_conversation", "leg_id"], how="left")
     return rows, (*TEXTS, *version_names, *JUDGED_TEXTS)
+
+
+def _each_once(rows: Rows) -> Rows:
+    """The rows of a frame without those of a leg that another row has, as `quality` counts them."""
+    without = nw.col("leg_id").is_null()
+    named = rows.filter(~without)
+    if not named.repeats([*_KEYS]):
+        return rows
+    once = named.unique([*_KEYS], keep="first", order_by=["ended_at", "packet_cnt"])
+    return Rows.concat([once, rows.filter(without)])
 
 
 def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import Groups
@@ -15,8 +14,10 @@ from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_IN
 
 #: Above this number of legs, conversations are sampled down to about as many.
 LARGE = 200_000
-#: The last characters of a conversation's id decide whether it is drawn.
-_CHARACTERS, _PARTS = 4, 1 << 16
+#: The checksum of a conversation's id decides whether it is drawn.
+_CHECKSUMS = 1 << 32
+#: Ids that are Python texts at a time.
+_CHUNK = 100_000
 
 
 def sampled_legs(legs: Observations) -> Flags | None:
@@ -30,10 +31,9 @@ def sampled_legs(legs: Observations) -> Flags | None:
     conversations = legs.texts["conversation_id"]
     labels = getattr(conversations.labels, "array", None)
     labels = pa.array(list(conversations.labels), pa.string()) if labels is None else labels
-    ends = pc.dictionary_encode(pc.utf8_slice_codeunits(labels, -_CHARACTERS, None))
-    parts = np.array([zlib.crc32(str(end).encode()) % _PARTS for end in ends.dictionary.to_pylist()], dtype=np.int64)
-    chosen = parts < _PARTS * most / len(legs)
-    of_label = chosen[ends.indices.to_numpy(zero_copy_only=False)] if len(labels) else np.zeros(0, dtype=bool)
+    chunks = (labels[first : first + _CHUNK].to_pylist() for first in range(0, len(labels), _CHUNK))
+    checksums = np.fromiter((zlib.crc32(str(each).encode()) for chunk in chunks for each in chunk), dtype=np.int64)
+    of_label = checksums < _CHECKSUMS * most / len(legs)
     # Legs without a conversation stand alone: every n-th is drawn.
     alone = np.arange(len(legs)) * most // len(legs) != (np.arange(len(legs)) - 1) * most // len(legs)
     codes = conversations.codes

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from conv_analytics.analysis.engine.zones import labels
 from conv_analytics.analysis.entities.sip import CODES
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import GROUPINGS
 from conv_analytics.analysis.problems.observations import Observations
 from conv_analytics.instants import from_micros
-from conv_analytics.time_zones import zone_info
 
 #: The name of a group, by its column.
 _WHERE = {
@@ -90,7 +90,8 @@ def _codes(candidate: Candidate, legs: Observations) -> str:
 
 
 def _local(micros: int, tz: str) -> str:
-    return f"{from_micros(micros).astimezone(zone_info(tz)):%Y-%m-%d %H:%M} ({tz})"
+    day, time = labels(tz, [micros])[0].split(" ")
+    return f"{day} {time[: len('09:30')]} ({tz})"
 
 
 def side(candidate: Candidate, legs: Observations) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from conv_analytics.analysis import findings, legs
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.problems import sample
+from conv_analytics.analysis.problems import sample, sentences
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
@@ -21,6 +22,7 @@ from conv_analytics.analysis.problems.observations import NO_INSTANT
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
 from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import micros
 from tests._helpers.leg_tables import relations
 from tests._helpers.worlds import make
 
@@ -186,6 +188,39 @@ def test_wrong_clocks_change_no_problem(kind: str) -> None:
     counted = given.looked_at.query("kind == 'wrong_clock'")
     assert counted["calls"].tolist() == [2]
     assert "wrong_clock" not in set(expected.looked_at["kind"])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "duckdb"])
+def test_a_leg_that_a_frame_has_twice_counts_once(kind: str) -> None:
+    rows = legs(tables())
+    twice = pd.concat([rows, rows.head(1_000)], ignore_index=True)
+    given: Any = twice if kind == "pandas" else relations({"legs": twice})["legs"]
+    expected, found_ = found().problem(1), findings(given).problem(1)
+    assert (found_.keys, found_.since, found_.k, found_.n) == (expected.keys, expected.since, expected.k, expected.n)
+    nameless = twice.assign(leg_id=twice["leg_id"].mask(twice.index < 100))
+    seen = read_observations(Source.of(nameless), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    assert len(seen) == len(rows) + 100
+
+
+def test_the_ends_of_the_calendar_are_written() -> None:
+    seen = read_observations(Source.of(tables()), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    case = next(each for kind in KINDS for each in kind.cases(seen, Groups(seen)) if each.name == "failed")
+    rows = np.arange(10)
+    first, last = (micros(end) for end in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)))
+    one = Candidate(case, (), (), rows, rows, 5.0, 10.0, 1.0, 9.0, 1.0, since_us=first, until_us=last)
+    assert "since 0001-01-01 00:00 (UTC), until 9999-12-31 23:59 (UTC)." in sentences.what(one, seen, "UTC")
+    assert "until 10000-01-01 13:59 (Pacific/Kiritimati)." in sentences.what(one, seen, "Pacific/Kiritimati")
+    assert ", since 0000-12-31 " in sentences.what(one, seen, "America/Lima")
+
+
+def test_ids_that_end_alike_are_sampled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "LARGE", 1_000)
+    rows = legs(tables())
+    alike = rows.assign(conversation_id=rows["conversation_id"] + "-production")
+    seen = read_observations(Source.of(alike), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    drawn = sample.sampled_legs(seen)
+    assert drawn is not None
+    assert 700 < drawn.sum() < 1_300
 
 
 def test_windows_of_a_sample_have_no_calls_of_unknown_time() -> None:
