@@ -11,6 +11,7 @@ import narwhals as nw
 from conv_analytics.analysis.audio.unit_decisions import JITTER_BAD_MS, JITTER_UNLIKELY_MS, LONG, decide
 from conv_analytics.analysis.audio.units import MEASURED, READABLE, SCALES, Units
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.event_rows import distinct_events
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
@@ -117,7 +118,7 @@ def _hangups(source: Source) -> Rows:
     key = ["conversation_id", "event_id"]
     rows = Rows.read(source, "hangups", [*key, *MEASURED])
     legs = Rows.read(source, "hangups", KEY, needed=())
-    return rows if one_row_per_leg("hangups", legs) else rows.unique(key, keep="any")
+    return rows if one_row_per_leg("hangups", legs) else distinct_events(rows, "hangups", key)
 
 
 def _units(rows: Rows, from_caller: Mapping[str, Any]) -> Units:

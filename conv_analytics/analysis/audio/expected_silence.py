@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import narwhals as nw
 
+from conv_analytics.analysis.engine.event_rows import distinct_events
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -53,7 +54,7 @@ def _switches(source: Source) -> Rows:
     events = Rows.read(source, "audio_events", [*key, "type", "at", "leg_id"])
     kinds = [kind for pair in SWITCHES.values() for kind in pair]
     events = events.filter(nw.col("type").is_in(kinds), ~nw.col("leg_id").is_null(), ~nw.col("at").is_null())
-    events = events.unique(key, keep="any").with_micros("at")
+    events = distinct_events(events, "audio_events", key).with_micros("at")
     is_on = nw.col("type").is_in([on for on, _ in SWITCHES.values()])
     events = events.with_columns(
         _audio=nw.when(nw.col("type").is_in([*SWITCHES["in"]])).then(nw.lit("in")).otherwise(nw.lit("out")),

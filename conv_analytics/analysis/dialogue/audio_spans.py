@@ -12,8 +12,9 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.dialogue.recognition import attempts
+from conv_analytics.analysis.dialogue.recognition import ATTEMPT, attempts, with_attempt
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.event_rows import without_repeats
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -67,18 +68,15 @@ def span_batches(
 
 def _with_speech(source: Source, rows: Rows) -> Rows:
     """The events without recognition results for which nobody spoke."""
-    key = ["conversation_id", "event_id"]
     col = nw.col
     if not rows.filter(col("type") == _TYPES[RECOGNISED][0]).count():
         return rows
     ended = is_true(col("timeout_reason").is_in(["end_on_silence_timeout", "max_duration"]))
-    heard = (
-        attempts(source)
-        .filter(col("outcome").is_in(["heard", "cut_off"]) | ended)
-        .select(*key, nw.lit(1).alias("_heard"))
-    )
-    rows = rows.join(heard, on=key, how="left")
-    return rows.filter((col("type") != "audio:asr:done") | ~col("_heard").is_null()).drop("_heard")
+    heard = attempts(source).filter(col("outcome").is_in(["heard", "cut_off"]) | ended)
+    heard = with_attempt(heard).select(*ATTEMPT, nw.lit(1).alias("_heard"))
+    columns = rows.columns
+    rows = with_attempt(rows).join(heard, on=[*ATTEMPT], how="left")
+    return rows.filter((col("type") != "audio:asr:done") | ~col("_heard").is_null()).select(*columns)
 
 
 def _legs(rows: Rows | pd.DataFrame | None, conversations: pd.Series[Any], also: Sequence[str]) -> pd.DataFrame:
@@ -96,7 +94,7 @@ def _legs(rows: Rows | pd.DataFrame | None, conversations: pd.Series[Any], also:
 
 
 def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
-    rows = events.drop_duplicates(["conversation_id", "event_id", "type"]).copy()
+    rows = without_repeats(events, ["conversation_id", "event_id", "type"]).reset_index(drop=True)
     rows["time"] = coerce.micros(rows["at"]).astype("int64")
     rows["what"] = rows["type"].str.split(":").str[1]
     rows["on"] = rows["type"].isin(_STARTS)
@@ -140,7 +138,8 @@ def _pairs(rows: pd.DataFrame) -> pd.Series[Any]:
     """The key that pairs a span's start and end: a prompt's id, else the latest start; else the span's owner."""
     named = rows["say_id"].fillna(rows["play_id"]).str.replace("-", "").str.lower()
     prompt = rows["what"].isin(PROMPTS)
-    own = "#" + rows["event_id"].astype("str")
+    # Events without an id are told apart by their row.
+    own = "#" + rows["event_id"].astype("str").fillna("row " + rows.index.astype("str").to_series(index=rows.index))
     rows = rows.assign(pair=named.fillna(own.where(rows["on"])), prompt=prompt)
     rows = rows.sort_values(["conversation_id", "who", "what", "time", "event_id"], kind="stable")
     before = rows["pair"].where(rows["on"]).groupby([rows[name] for name in ("conversation_id", "who", "what")]).ffill()

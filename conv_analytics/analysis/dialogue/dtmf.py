@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine.data import question
+from conv_analytics.analysis.engine.event_rows import without_repeats
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
@@ -133,7 +134,7 @@ def _parts(source: Source, patience_s: float, *, menus_only: bool) -> Iterator[p
 
 
 def _prompts(rows: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float, *, menus_only: bool) -> pd.DataFrame:
-    rows = rows.drop_duplicates([_ID, "event_id"])
+    rows = without_repeats(rows, [_ID, "event_id"])
     rows = rows.assign(key=rows["type"] == "audio:dtmf").sort_values(
         [_ID, "at", "key", "dtmf_seq", "event_id"], kind="stable"
     )

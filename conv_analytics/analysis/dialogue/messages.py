@@ -11,6 +11,7 @@ import pandas as pd
 
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data, question
+from conv_analytics.analysis.engine.event_rows import by_event
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.rows import Rows
@@ -84,8 +85,8 @@ def _rows(source: Source) -> Rows:
     statuses = statuses.group([*key, "recipient"], *(col(f"{state}_at").min() for state in STATES))
     sent = Rows.read(source, "messages", ["conversation_id", "event_id", "at", "from_member_id"],
                         needed=needed["messages"] if "messages" in both else ())  # fmt: skip
-    sent = sent.filter(~col("conversation_id").is_null(), ~col("event_id").is_null())
-    sent = sent.group(["conversation_id", "event_id"], col("at").min().alias("sent_at"),
+    sent, event = by_event(sent.filter(~col("conversation_id").is_null()), "messages", ["conversation_id", "event_id"])
+    sent = sent.group(event, col("at").min().alias("sent_at"),
                       col("from_member_id").min().alias("sender"))  # fmt: skip
     sent = sent.rename({"event_id": "message_event_id"})
     rows = statuses.join(sent, on=key, how="full", suffix="_of_message")

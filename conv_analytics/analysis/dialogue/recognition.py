@@ -16,6 +16,8 @@ from conv_analytics.tables.column import Column
 
 _ID = "conversation_id"
 _KEY = [_ID, "event_id"]
+#: What tells attempts apart: columns that `with_attempt` adds, and the conversation.
+ATTEMPT = (_ID, "_attempt", "_attempt_of")
 RECOGNITION = (
     Column(_ID, str, "The conversation."),
     Column("event_id", int, "The `audio:asr:done`."),
@@ -73,7 +75,17 @@ def recognition(data: Any, *, low: float = LOW) -> Any:
     """
     if not 0 <= low <= 1:
         raise ConfigError(f"low is {low}: confidence goes from 0 to 1.")
-    return attempts(Source.of(data), low).result(RECOGNITION, by=_KEY)
+    return attempts(Source.of(data), low).result(RECOGNITION, by=[*_KEY, "at", "leg_id"])
+
+
+def with_attempt(rows: Rows) -> Rows:
+    """Rows with the columns `ATTEMPT`, never null: their event; without an id (Voice events), the instant and leg."""
+    col = nw.col
+    others = [name for name in rows.columns if name != "at"]
+    rows = rows.with_columns(col("at").alias("_attempt_at")).with_micros("_attempt_at", suffix="")
+    leg = nw.when(col("event_id").is_null()).then(col("leg_id")).fill_null("")
+    number = nw.coalesce("event_id", col("_attempt_at") * -1).fill_null(-1)
+    return rows.with_columns(number.alias("_attempt"), leg.alias("_attempt_of")).select(*others, "at", *ATTEMPT[1:])
 
 
 def attempts(source: Source, low: float = LOW) -> Rows:
@@ -82,7 +94,7 @@ def attempts(source: Source, low: float = LOW) -> Rows:
     both = [name for name in ("audio_events", "transcripts") if name in source.tables]
     names = [*_KEY, "at", "leg_id", "from_member_id", "alternative", "confidence", "timeout_reason"]
     heard = Rows.read(source, "transcripts", names, needed=() if both == ["audio_events"] else _KEY)
-    heard = heard.filter(~col(_ID).is_null(), ~col("event_id").is_null())
+    heard = with_attempt(heard.filter(~col(_ID).is_null()))
     sure = nw.when((col("confidence") > 0) & (col("confidence") <= 1)).then(col("confidence"))
     place = col("alternative").fill_null(1)
     heard = heard.with_columns(sure.alias("sure"), place.alias("alternative")).with_columns(
@@ -90,20 +102,20 @@ def attempts(source: Source, low: float = LOW) -> Rows:
     )
     # A repeated alternative was exported twice.
     heard = heard.group(
-        [*_KEY, "alternative"],
-        col("sure").min(), col("best").min(), *(col(name).min() for name in ("at", "leg_id", "from_member_id",
-                                                                             "timeout_reason")),
+        [*ATTEMPT, "alternative"],
+        col("sure").min(), col("best").min(), *(col(name).min() for name in ("event_id", "at", "leg_id",
+                                                                             "from_member_id", "timeout_reason")),
     ).group(
-        _KEY,
+        ATTEMPT,
         nw.len().alias("alternatives"), col("best").min().alias("confidence"),
         col("sure").min().alias("confidence_min"), col("sure").mean().alias("confidence_mean"),
-        *(col(name).min() for name in ("at", "leg_id", "from_member_id", "timeout_reason")),
+        *(col(name).min() for name in ("event_id", "at", "leg_id", "from_member_id", "timeout_reason")),
     )  # fmt: skip
     names = [*_KEY, "type", "at", "leg_id", "from_member_id", "asr_error", "asr_timeout_reason"]
     done = Rows.read(source, "audio_events", names, needed=[*_KEY, "type"] if "audio_events" in both else ())
-    done = done.filter(col("type") == "audio:asr:done", ~col(_ID).is_null(), ~col("event_id").is_null())
-    done = done.group(_KEY, *(col(name).min() for name in names[3:]))
-    rows = heard.join(done, on=_KEY, how="full", suffix="_of_event")
+    done = with_attempt(done.filter(col("type") == "audio:asr:done", ~col(_ID).is_null()))
+    done = done.group(ATTEMPT, *(col(name).min() for name in ("event_id", *names[3:])))
+    rows = heard.join(done, on=[*ATTEMPT], how="full", suffix="_of_event")
     same = [nw.coalesce(name, f"{name}_of_event").alias(name) for name in (*_KEY, "at", "leg_id", "from_member_id")]
     why = nw.coalesce("timeout_reason", "asr_timeout_reason")
     error = nw.when(col("asr_error") != "").then(col("asr_error"))
@@ -120,4 +132,4 @@ def attempts(source: Source, low: float = LOW) -> Rows:
                              col("from_member_id").alias("member_id"))  # fmt: skip
 
 
-__all__ = ["LOW", "RECOGNITION", "attempts", "recognition"]
+__all__ = ["ATTEMPT", "LOW", "RECOGNITION", "attempts", "recognition", "with_attempt"]

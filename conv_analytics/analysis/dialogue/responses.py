@@ -12,6 +12,7 @@ import pandas as pd
 
 from conv_analytics.analysis.dialogue.roles import check_roles, role_of
 from conv_analytics.analysis.engine.data import question
+from conv_analytics.analysis.engine.event_rows import without_repeats
 from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -141,7 +142,7 @@ def _opened(data: Any, roles: Mapping[str, str], other: str, until: datetime | N
 
 def _with_roles(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFrame:
     """Messages in order of time, each with the role of its sender."""
-    rows = rows.drop_duplicates([_ID, "event_id"])
+    rows = without_repeats(rows, [_ID, "event_id"])
     rows = rows[rows["from_member_id"].notna() | rows["from_user_id"].notna()]
     role = role_of(rows["from_member_id"], rows["from_user_id"], roles).fillna(other)
     return rows.assign(role=role).sort_values([_ID, "at", "event_id"], kind="stable").reset_index(drop=True)
