@@ -92,7 +92,7 @@ def case_rows(
     elif own_columns:
         needs = {*KEYS, *columns, *counted.needs} - JUDGED.keys()
         rows = attempts(source, scope=scope, unit="leg", needs=needs, by=by)
-        rows = rows.join(judged_legs(source, profile, units)[0].select(*KEYS, *JUDGED), on=[*KEYS], how="inner")
+        rows = _with_judgement(rows, judged_legs(source, profile, units)[0])
     else:
         # Legs of tables are computed once, with every column that is needed.
         columns |= {"direction"} if scope != "all" else set()
@@ -104,6 +104,14 @@ def case_rows(
         rows = rows.select(*dict.fromkeys([*result_columns, *ringing_sets.NEEDED]))
         rows = ringing_sets.one_per_ringing_set(rows, by, any_of=case == "answered")
     return rows.select(*result_columns)
+
+
+def _with_judgement(rows: Rows, judged: Rows) -> Rows:
+    """Legs with the columns `JUDGED`."""
+    # Joins match no nulls: legs without a conversation would be lost.
+    keys = [f"_{name}" for name in KEYS]
+    filled = [nw.col(name).fill_null("").alias(key) for name, key in zip(KEYS, keys, strict=True)]
+    return rows.with_columns(*filled).join(judged.select(*filled, *JUDGED), on=keys, how="inner").drop(*keys)
 
 
 def _case_of_column(name: str) -> Case:

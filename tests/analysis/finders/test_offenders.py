@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,7 @@ from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.finders.offenders import ranked, shrunk
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.sandbox import Sandbox
+from tests._helpers import leg_frames
 from tests._helpers.leg_tables import as_pandas, hangup, relations, statuses, tables
 from tests._helpers.sandboxes import client_of
 
@@ -210,3 +212,25 @@ def test_by_the_hour_of_a_zone() -> None:
 def test_counts_are_enough() -> None:
     table = ranked(pd.DataFrame({"x": ["a", "b"], "k": [50, 1], "n": [100, 100]}), min_n=30, fdr=0.1, min_excess=3)
     assert table["offender"].tolist() == [True, False]
+
+
+_JUDGED_CASES = [name for name, case in CASES.items() if case.judged]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "case"), [*(("pandas", case) for case in _JUDGED_CASES), ("polars", "poor"), ("duckdb", "silent")]
+)
+def test_legs_without_a_conversation_count_in_every_case(kind: str, case: str) -> None:
+    changes = [{"packet_loss_perc": 12.0, "flaw_total": 900}, {"byte_in": 0}, {"byte_out": 0, "byte_in": 0}, {}]
+    named = [{"conversation_id": f"CON-{place}", **change} for place, change in enumerate(changes)]
+    data = leg_frames.legs(*named)
+    expected = offenders(data, by="direction", case=case)
+    given: Any = data.assign(conversation_id=pd.Series([None] * len(data), dtype="str"))
+    if kind == "polars":
+        given = pl.from_pandas(given)
+    elif kind == "duckdb":
+        given = relations({"legs": given})["legs"]
+    found = as_pandas(offenders(given, by="direction", case=case), ["direction"])
+    assert found["n"].to_list() == expected["n"].to_list() == [4]
+    assert found["k"].to_list() == expected["k"].to_list()
