@@ -87,12 +87,13 @@ def case_rows(
     columns |= set(ringing_sets.NEEDED) if together else set()
     if own:
         rows = _own_rows(source, case, columns, scope)
-    elif not counted.judged or own_columns >= JUDGED.keys():
-        rows = attempts(source, scope=scope, unit="leg", needs={*counted.needs, *columns}, by=by)
-    elif own_columns:
-        needs = {*KEYS, *columns, *counted.needs} - JUDGED.keys()
-        rows = attempts(source, scope=scope, unit="leg", needs=needs, by=by)
-        rows = _with_judgement(rows, judged_legs(source, profile, units)[0])
+    elif own_columns or not counted.judged:
+        needs = {*counted.needs, *columns}
+        # What the frame itself says of a leg counts, whatever the profile.
+        judged = [name for name in JUDGED if counted.judged and name in needs and name not in own_columns]
+        needs = {*KEYS, *needs}.difference(judged) if judged else needs
+        rows = attempts(source, scope=scope, unit="leg", needs=needs, by=[name for name in by if name not in judged])
+        rows = _with_judgement(rows, judged_legs(source, profile, units)[0], judged) if judged else rows
     else:
         # Legs of tables are computed once, with every column that is needed.
         columns |= {"direction"} if scope != "all" else set()
@@ -106,12 +107,12 @@ def case_rows(
     return rows.select(*result_columns)
 
 
-def _with_judgement(rows: Rows, judged: Rows) -> Rows:
-    """Legs with the columns `JUDGED`."""
+def _with_judgement(rows: Rows, judged: Rows, names: Sequence[str]) -> Rows:
+    """Legs with some columns of `JUDGED`."""
     # Joins match no nulls: legs without a conversation would be lost.
     keys = [f"_{name}" for name in KEYS]
     filled = [nw.col(name).fill_null("").alias(key) for name, key in zip(KEYS, keys, strict=True)]
-    return rows.with_columns(*filled).join(judged.select(*filled, *JUDGED), on=keys, how="inner").drop(*keys)
+    return rows.with_columns(*filled).join(judged.select(*filled, *names), on=keys, how="inner").drop(*keys)
 
 
 def _case_of_column(name: str) -> Case:

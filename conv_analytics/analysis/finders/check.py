@@ -16,6 +16,7 @@ from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows, time_keys
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.cases import JUDGED
 from conv_analytics.analysis.entities.legs import legs
 from conv_analytics.analysis.entities.verdicts import MEASURED as VERDICTS
 from conv_analytics.analysis.finders.thresholds import (
@@ -56,7 +57,8 @@ def check(
     rules
         One rule or several, as text (see `Threshold.parse`) or as `Threshold`.
     profile
-        The rulebook of verdicts, for ``poor_ratio`` and its like.
+        The rulebook of verdicts, for ``poor_ratio`` and its like. A column ``verdict`` of the frame itself, as in a
+        frame of `quality`, counts instead.
     scope
         Attempts in the rates of `kpi`: ``outbound``, ``inbound`` or ``all``. Verdicts cover all legs.
     tz
@@ -104,7 +106,8 @@ class _Legs:
         needed = ("conversation_id", "leg_id")
         # Legs may have columns that their tables do not: custom columns to group by.
         there, known = opened.columns(), {column.name for column in LEGS}
-        own = [Column(name, str, "") for name in dict.fromkeys(by) if name in there and name not in known]
+        own = [Column(name, JUDGED.get(name, str), "") for name in dict.fromkeys((*JUDGED, *by))
+               if name in there and name not in known]  # fmt: skip
         self.frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
         self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None

@@ -121,6 +121,14 @@ def test_shares_are_compared_group_by_group() -> None:
     assert bad["sure"]
 
 
+def test_a_verdict_of_the_frame_counts_whatever_the_profile() -> None:
+    own = _legs(10, 10).assign(verdict=["fair", "good"] * 10, flow="no_in", silent_directions=1.0)
+    found = check(own, ["poor < 100%", "fair < 100%", "no_in < 100%"]).set_index("metric")
+    assert found["k"].to_dict() == {"poor_ratio": 0, "fair_ratio": 10, "no_in_ratio": 20}
+    grouped = check(own, "fair < 100% by verdict").set_index("group")
+    assert grouped["k"].to_dict() == {"verdict=fair": 10, "verdict=good": 0}
+
+
 def test_a_value_beyond_its_limit_by_chance_is_not_sure() -> None:
     table = check(_legs(4, 36), "poor_ratio > 9%")
     assert table[["outcome", "sure"]].to_numpy().tolist() == [["broken_may_be_chance", False]]

@@ -214,6 +214,19 @@ def test_counts_are_enough() -> None:
     assert table["offender"].tolist() == [True, False]
 
 
+@pytest.mark.parametrize("kind", ["pandas", "duckdb"])
+def test_a_verdict_of_the_frame_counts_whatever_the_profile(kind: str) -> None:
+    data = leg_frames.legs(*({"conversation_id": f"CON-{place}"} for place in range(4)))
+    own = data.assign(verdict=["fair", "fair", "poor", None])
+    own["verdict"] = own["verdict"].astype("str")
+    given: Any = own if kind == "pandas" else relations({"legs": own})["legs"]
+    for case, counts in {"fair": [2, 3], "poor": [1, 3], "no_in": [0, 4]}.items():
+        found = as_pandas(offenders(given, by="direction", case=case), [])
+        assert found[["k", "n"]].to_numpy().tolist() == [counts], case
+    by_flow = as_pandas(offenders(given, by="flow", case="fair"), [])
+    assert by_flow[["flow", "k", "n"]].to_numpy().tolist() == [["both", 2, 3]], "what the frame lacks is computed"
+
+
 _JUDGED_CASES = [name for name, case in CASES.items() if case.judged]
 
 
