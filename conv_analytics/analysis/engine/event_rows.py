@@ -31,7 +31,7 @@ def without_repeats(frame: pd.DataFrame, key: Sequence[str]) -> pd.DataFrame:
 
 def by_event(rows: Rows, table: str, key: Sequence[str]) -> tuple[Rows, list[str]]:
     """The rows of a table with the columns that tell its events apart, and the names of these columns."""
-    if not rows.source.has_null(table, _EVENT):
+    if table not in rows.source.tables or not rows.source.has_null(table, _EVENT):
         return rows, [*key]
     others = {name: f"_{name}_without_id" for name in rows.columns if name not in key}
     unknown = nw.col(_EVENT).is_null()
