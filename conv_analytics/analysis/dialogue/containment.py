@@ -35,6 +35,8 @@ CONTAINMENT = (
 )
 _LEGS = ("conversation_id", "leg_id", "channel_type", "direction", "member_id", "user_id", "remote_address",
          "remote_kind", "started_at", "answered_at", "ended_at", "answered", "open")  # fmt: skip
+#: Those that a frame of legs must have beside its key.
+_REQUIRED = tuple(name for name in _LEGS[2:] if name not in {"member_id", "user_id", "remote_kind"})
 
 
 @question
@@ -94,7 +96,7 @@ def containment(
     if abandon_s < 0 or call_back_h < 0:
         raise ConfigError("abandon_s and call_back_h are times: they are 0 or more.")
     source = Source.of(data)
-    rows = leg_rows(source, _LEGS).select(*_LEGS).filter(~nw.col(_ID).is_null())
+    rows = leg_rows(source, _LEGS, needed=_REQUIRED).select(*_LEGS).filter(~nw.col(_ID).is_null())
     joined = _joined(source, roles)
     parts = (_batch(batch, joined, roles, abandon_s) for batch in rows.batches())
     whole = _called_back(pd.concat(parts, ignore_index=True), call_back_h)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import narwhals as nw
@@ -29,6 +30,8 @@ _NEEDED = (
     "leg_id", "direction", "from_address", "to_address", "country", "network_code", "answered", "open", "sip_code",
     "outcome", "hung_up_by", "transferred", "price", "flags", *_INSTANTS,
 )  # fmt: skip
+#: Those without which no call would be right; what others tell is unknown where a frame of legs lacks them.
+_REQUIRED = ("started_at", "answered_at", "ended_at", "answered", "open", "direction", "outcome")
 
 
 @question
@@ -38,7 +41,8 @@ def calls(data: Any) -> Any:
     Parameters
     ----------
     data
-        As for `legs`, or a frame of legs.
+        As for `legs`, or a frame of legs with at least ``started_at``, ``answered_at``, ``ended_at``, ``answered``,
+        ``open``, ``direction`` and ``outcome``.
 
     Returns
     -------
@@ -73,10 +77,15 @@ def calls(data: Any) -> Any:
     return call_rows(source).result([*CALLS, *own], by=_KEY)
 
 
-def call_rows(source: Source) -> Rows:
-    """The calls for further questions; with ``last_at``, the last known instant, null while a call is up."""
+def call_rows(source: Source, needs: Collection[str] = ()) -> Rows:
+    """The calls for further questions; with ``last_at``, the last known instant, null while a call is up.
+
+    A frame of legs must have the columns that the columns `needs` of calls are made from.
+    """
     own = source.dimension_columns
-    numbered = _numbered(leg_rows(source, (*_NEEDED, *own)).with_micros(*_INSTANTS, suffix="")).materialized()
+    needed = (*_REQUIRED, *(name for name in _NEEDED if name in needs and name not in _REQUIRED))
+    legs = leg_rows(source, (*_NEEDED, *own), needed=needed)
+    numbered = _numbered(legs.with_micros(*_INSTANTS, suffix="")).materialized()
     together = _per_call(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),

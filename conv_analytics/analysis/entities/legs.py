@@ -93,11 +93,12 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     return rows.result([column for column in declared if column.name in wanted], by=KEY)
 
 
-def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
+def leg_rows(source: Source, columns: Collection[str] | None = None, *, needed: Collection[str] = ()) -> Rows:
     """The legs for further questions, with the wanted columns; all, when absent.
 
     Besides the columns of legs there is ``hung_up_at``, the instant of the hangup. The key is included if a part of it
-    is wanted, or nothing else is; it is long, and questions about groups do without it.
+    is wanted, or nothing else is; it is long, and questions about groups do without it. A frame of legs must have the
+    key and the columns of `needed`; others that it lacks are null.
     """
     own = source.dimension_columns
     names = set((*_KNOWN, *own) if columns is None else columns)
@@ -109,7 +110,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     names |= set(KEY) if with_keys else set()
     order = [name for name in _KNOWN if name in names]
     if source.single:
-        rows = Rows.read_single(source, LEGS, needed=KEY, maker="legs()")
+        rows = Rows.read_single(source, LEGS, needed=(*KEY, *needed), maker="legs()")
         return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")

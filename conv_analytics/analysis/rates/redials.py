@@ -40,7 +40,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, a mapping of tables, or the frame that `calls` gives.
+        A `Dataset`, `Frames`, a mapping of tables, or the frame that `calls` or `legs` gives.
     within_s
         Maximum time from its end to the start of the next call. [s]
 
@@ -70,11 +70,9 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     if within_s <= 0:
         raise ConfigError(f"within_s={within_s} is not a time: give seconds above 0, such as 600.")
     source = Source.of(data)
-    if source.single:
-        needed = ("conversation_id", "started_at", "ended_at", "from_address", "to_address")
-        rows = Rows.read_single(source, CALLS, needed=needed, maker="calls()")
-    else:
-        rows = call_rows(source)
+    needed = ("conversation_id", "started_at", "ended_at", "from_address", "to_address")
+    of_calls = source.single and ("call" in source.columns() or "leg_id" not in source.columns())
+    rows = Rows.read_single(source, CALLS, needed=needed, maker="calls()") if of_calls else call_rows(source, needed)
     rows = rows.select(*_TAKEN)
     caller, callee = nw.col("from_address"), nw.col("to_address")
     known = ~caller.is_null() & ~callee.is_null() & ~nw.col("started_at").is_null()

@@ -63,12 +63,19 @@ def _single(source: Source, unit: str, needs: set[str]) -> Rows:
     columns = source.columns()
     if "call" not in columns:
         if unit == "call":
-            return _of_calls(call_rows(source))
+            _check_calls_have(needs)
+            return _of_calls(call_rows(source, needs))
         return _typed(source, needs, LEGS, "legs()")
     if unit == "leg":
         raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
     needs = {"outcome", *needs} - {"answered", *_ONLY_LEGS}
     return _of_calls(_typed(source, needs, CALLS, "calls()"))
+
+
+def _check_calls_have(names: Collection[str]) -> None:
+    known = [column.name for column in CALLS]
+    for name in sorted({*names}.difference(known, _ONLY_LEGS, ("answered",))):
+        raise ColumnNotFound("of calls()", name, (*known, *zones.KEYS))
 
 
 def _typed(source: Source, needs: set[str], columns: Sequence[Column], maker: str) -> Rows:

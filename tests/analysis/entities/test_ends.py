@@ -210,6 +210,20 @@ def test_calls_without_a_conversation_are_redialled_once_each(kind: str) -> None
     assert [None if pd.isna(each) else bool(each) for each in found["redialled"]] == [True, False, False, None]
 
 
+@pytest.mark.parametrize("kind", ["pandas", "duckdb"])
+def test_redials_of_legs_are_those_of_their_calls(kind: str) -> None:
+    minute = pd.Timedelta(minutes=1)
+    rows = [rate_legs.leg(10 * n + side, conversation_id=f"CON-{n}", direction=direction, from_address="442079460000",
+                          to_address="447700900002", started_at=rate_legs.NINE + n * minute, outcome="answered",
+                          answered=True, answered_at=rate_legs.NINE + n * minute,
+                          ended_at=rate_legs.NINE + n * minute + minute / 2)
+            for n in range(3) for side, direction in enumerate(["inbound", "outbound"])]  # fmt: skip
+    of_legs = rate_legs.KINDS[kind](frame(rows))
+    found = rate_legs.back(redials(of_legs)).sort_values("conversation_id", ignore_index=True)
+    assert found["redialled"].to_list() == [True, True, False]
+    rate_legs.same(found, rate_legs.back(redials(calls(of_legs))).sort_values("conversation_id", ignore_index=True))
+
+
 @pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_audio_of_legs_without_a_conversation_is_told_apart(kind: str) -> None:
     rows = [rate_legs.leg(n, conversation_id=None, answered=True, talk_s=60.0, hangup_event_id=n, packet_cnt=2950,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conv_analytics import Conversations, export, open_dataset
+from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, kpi, kpi_metrics, legs, short_calls
 from conv_analytics.analysis.rates.metrics import METRICS
 from conv_analytics.errors import ColumnNotFound, ConfigError
@@ -318,6 +318,39 @@ def test_calls_are_no_legs(folder: Path) -> None:
     same(of_calls, kpi(legs(data), unit="call", scope="all"))
     assert rate_of(of_calls, "abr")[1] == len(calls(data)) < len(legs(data))
     assert rate_of(of_calls, "abr")[0] == (calls(data)["outcome"] == "answered").sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("kpi", {"unit": "call", "scope": "all", "metrics": ["asr", "ner", "drop_failure"]}),
+        ("service_level", {"unit": "call", "scope": "all"}),
+        ("busy_hour", {"unit": "call"}),
+        ("containment", {}),
+        ("redials", {}),
+    ],
+)
+def test_calls_of_legs_that_lack_a_column_are_the_same_or_an_error(
+    folder: Path, name: str, options: dict[str, Any]
+) -> None:
+    whole = legs(open_dataset(folder))
+    expected = getattr(analysis, name)(whole, **options)
+    refused = {"leg_id"}  # Without it a frame may be one of calls.
+    for column in whole.columns.drop("leg_id"):
+        try:
+            found = getattr(analysis, name)(whole.drop(columns=column), **options)
+        except ColumnNotFound:
+            refused.add(column)
+        else:
+            same(found, expected)
+    assert refused >= {"conversation_id", "started_at", "answered_at", "ended_at", "answered", "open", "direction"}
+
+
+def test_calls_have_no_columns_of_legs_to_group_by() -> None:
+    legs_of_calls = frame([leg(1, answered_at=None, ended_at=None, outcome="busy")]).assign(team="a")
+    with pytest.raises(ColumnNotFound, match="team"):
+        kpi(legs_of_calls, unit="call", by="team")
 
 
 def test_every_metric_says_what_it_is() -> None:
