@@ -13,8 +13,10 @@ import pandas as pd
 from pandas.api.types import union_categoricals
 
 from conv_analytics import markup
+from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import legs
@@ -129,7 +131,7 @@ def reconcile(
     Raises
     ------
     ConfigError
-        If a file cannot be read, or `reports` is not a frame of `read_reports`.
+        If a file cannot be read, `reports` is not a frame of `read_reports`, or an instant has no time zone.
 
     Notes
     -----
@@ -162,7 +164,8 @@ def reconcile(
     networks = _networks(bills)
     name_of = dict(zip(networks["network_code"], networks["network_name"], strict=True))
     rows = _paired(seen, _added_up(bills))
-    rows = _judged(rows, set(bills["product"].dropna()), since, until)
+    period = [at and in_utc(name, at) for name, at in (("since", since), ("until", until))]
+    rows = _judged(rows, set(bills["product"].dropna()), *period)
     of_code = rows["network_code"].map(name_of).astype("str").astype("category")
     rows["network_name"] = _first(rows["billed_network_name"], of_code)
     rows = rows.sort_values(["outcome", "day_at"], kind="stable", ignore_index=True)
@@ -215,11 +218,12 @@ def _bills(reports: pd.DataFrame) -> pd.DataFrame:
     """The records, with every column that is compared."""
     if "call_id" not in reports.columns or "started_at" not in reports.columns:
         raise ConfigError("reports has no columns call_id and started_at: give files, or what read_reports returns.")
+    reports = reports.reset_index(drop=True)
     texts = ("product", "direction", "network_code", "network_name", "country", "currency", "problem")
     bills = reports.assign(**{name: pd.Series(pd.NA, index=reports.index, dtype="str") for name in texts
                               if name not in reports.columns})  # fmt: skip
-    for name in ("duration_s", "price"):
-        bills[name] = bills[name].astype("float64") if name in bills.columns else np.nan
+    kinds = {"duration_s": float, "price": float, "started_at": datetime}
+    bills = bills.assign(**coerce.pandas_columns("reports", bills, kinds))
     if "leg_key" not in bills.columns:
         bills["leg_key"] = leg_keys(bills["call_id"])
     return _with_words(bills)

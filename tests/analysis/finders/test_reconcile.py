@@ -216,6 +216,32 @@ def test_the_kinds_of_data_agree(dataset: Dataset, bills: Bills, tmp_path: Path)
         reconcile(frames, pd.DataFrame({"a": [1]}))
 
 
+def _bills_of(*call_ids: str | None) -> pd.DataFrame:
+    at = pd.to_datetime(["2026-11-20T09:15:10Z"] * len(call_ids)).as_unit("us")
+    return pd.DataFrame({"product": "VOICE-CALL", "call_id": call_ids, "started_at": at, "duration_s": 152.0,
+                         "price": 0.03})  # fmt: skip
+
+
+def test_unreadable_bills_of_several_frames_stay_apart(answered: pd.DataFrame) -> None:
+    one, other = (_bills_of(None).assign(problem="call_id is missing", price=price) for price in (0.03, 0.05))
+    for reports in (pd.concat([one, other]), pd.concat([one, other], keys=["one", "other"])):
+        found = reconcile(answered, reports)
+        unreadable = found.legs[found.legs["outcome"] == "unreadable"]
+        assert sorted(unreadable["billed_price"]) == [0.03, 0.05]
+
+
+def test_instants_of_bills_and_of_the_period_have_a_zone(answered: pd.DataFrame) -> None:
+    bills = _bills_of("4" * 32)
+    for odd in (bills["started_at"].dt.tz_localize(None), bills["started_at"].astype("str")):
+        with pytest.raises(ConfigError, match="'started_at' of reports"):
+            reconcile(answered, bills.assign(started_at=odd))
+    for name in ("since", "until"):
+        with pytest.raises(ConfigError, match=name):
+            reconcile(answered, bills, **{name: pd.Timestamp("2026-11-20").to_pydatetime()})  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="'price' of reports"):
+        reconcile(answered, bills.assign(price="dear"))
+
+
 def test_nothing_on_either_side(dataset: Dataset, answered: pd.DataFrame, bills: Bills, tmp_path: Path) -> None:
     empty = read_reports(Path(__file__).parents[2] / "fixtures" / "live" / "reports_empty.json")
     assert set(reconcile(dataset, empty).legs["outcome"]) == {"not_compared"}
