@@ -53,7 +53,8 @@ def check(
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives.
+        A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives; a leg that is twice in a frame
+        counts once.
     rules
         One rule or several, as text (see `Threshold.parse`) or as `Threshold`.
     profile
@@ -103,12 +104,14 @@ class _Legs:
     def __init__(self, data: Any, by: Iterable[str], profile: str | Profile, tz: str, units: Units | None) -> None:
         self._source = source = Source.of(data)
         opened = Source.of(data if source.single else legs(source))
-        needed = ("conversation_id", "leg_id")
+        needed = ["conversation_id", "leg_id"]
         # Legs may have columns that their tables do not: custom columns to group by.
         there, known = opened.columns(), {column.name for column in LEGS}
         own = [Column(name, JUDGED.get(name, str), "") for name in dict.fromkeys((*JUDGED, *by))
                if name in there and name not in known]  # fmt: skip
-        self.frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
+        frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
+        # Each leg once, as verdicts are; rows without an id may be different legs.
+        self.frame = frame[~frame.duplicated(needed) | frame["leg_id"].isna()].reset_index(drop=True)
         self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None
 
@@ -119,7 +122,7 @@ class _Legs:
             verdicts = quality(self.frame, self._profile, units=self._units, audio_events=self._source)
             more = [name for name in verdicts.columns if name not in self.frame.columns]
             keys = ["conversation_id", "leg_id"]
-            self._judged = self.frame.merge(verdicts[[*keys, *more]], on=keys, how="left", validate="one_to_one")
+            self._judged = self.frame.merge(verdicts[[*keys, *more]], on=keys, how="left", validate="many_to_one")
         return self._judged
 
     def groups(self, by: Sequence[str]) -> Iterable[tuple[str, pd.DataFrame]]:

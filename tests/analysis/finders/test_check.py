@@ -129,6 +129,15 @@ def test_a_verdict_of_the_frame_counts_whatever_the_profile() -> None:
     assert grouped["k"].to_dict() == {"verdict=fair": 10, "verdict=good": 0}
 
 
+def test_a_leg_that_is_twice_in_a_frame_counts_once() -> None:
+    own = _legs(5, 35)
+    rules = ["poor < 100%", "asr < 50%", "poor_count > 1", "mos_p5 < 3.5"]
+    expected = check(own, rules)
+    pd.testing.assert_frame_equal(check(pd.concat([own, own]), rules), expected)
+    unknown = own.assign(leg_id=pd.Series([None] * len(own), dtype="str"), conversation_id="CON-1")
+    assert check(unknown, "asr < 50%")["n"].to_list() == [40], "legs without an id may be different ones"
+
+
 def test_a_value_beyond_its_limit_by_chance_is_not_sure() -> None:
     table = check(_legs(4, 36), "poor_ratio > 9%")
     assert table[["outcome", "sure"]].to_numpy().tolist() == [["broken_may_be_chance", False]]
