@@ -301,6 +301,16 @@ def test_weeks_of_no_calls_count() -> None:
     assert cells.loc[(0, 8), "hours"] == 3.0
 
 
+def test_a_period_without_data_has_no_hours() -> None:
+    table = frame([leg(1, started_at=pd.Timestamp("2026-11-02T09:27:00Z"))])
+    for period in (
+        {"until": datetime(2026, 11, 1, 8, 33, tzinfo=UTC)},
+        {"since": datetime(2026, 11, 3, 8, tzinfo=UTC)},
+    ):
+        cells = heatmap(table, **period)  # type: ignore[arg-type]
+        assert (cells["hours"].sum(), cells["starts"].sum()) == (0.0, 0), period
+
+
 def test_heatmaps_of_nothing() -> None:
     for nothing in (frame([]), frame([leg(1, started_at=None)])):
         cells = heatmap(nothing, "asr", tz="Europe/London")
