@@ -93,7 +93,9 @@ def heatmap(
         rows = rows.filter(nw.col("started_at") < nw.lit(last))
     zone = zones.Zone.over(tz, first, last)
     begin, end = (None if at is None else micros(at) for at in (first, last))
-    if begin is not None and end is not None and begin < end:
+    # A requested period without data has no hours.
+    some = (since is None and until is None) or first != last
+    if begin is not None and end is not None and some:
         # Whole hours of that clock, unless the caller set the period.
         begin = begin if since is not None else zone.floor(begin)
         end = end if until is not None else zone.ceil(end)

@@ -237,7 +237,7 @@ def test_instants_of_bills_and_of_the_period_have_a_zone(answered: pd.DataFrame)
             reconcile(answered, bills.assign(started_at=odd))
     for name in ("since", "until"):
         with pytest.raises(ConfigError, match=name):
-            reconcile(answered, bills, **{name: pd.Timestamp("2026-11-20").to_pydatetime()})  # type: ignore[arg-type]
+            reconcile(answered, bills, **{name: pd.Timestamp("2026-11-20").to_pydatetime()})
     with pytest.raises(ConfigError, match="'price' of reports"):
         reconcile(answered, bills.assign(price="dear"))
 

@@ -335,11 +335,13 @@ def test_calls_of_legs_that_lack_a_column_are_the_same_or_an_error(
     folder: Path, name: str, options: dict[str, Any]
 ) -> None:
     whole = legs(open_dataset(folder))
-    expected = getattr(analysis, name)(whole, **options)
+    # Columns of redials that only repeat those of the calls are null where these lack them.
+    shown = ["conversation_id", "redialled", "gap_s", "reversed"] if name == "redials" else slice(None)
+    expected = getattr(analysis, name)(whole, **options).loc[:, shown]
     refused = {"leg_id"}  # Without it a frame may be one of calls.
     for column in whole.columns.drop("leg_id"):
         try:
-            found = getattr(analysis, name)(whole.drop(columns=column), **options)
+            found = getattr(analysis, name)(whole.drop(columns=column), **options).loc[:, shown]
         except ColumnNotFound:
             refused.add(column)
         else:

@@ -307,7 +307,7 @@ def test_a_period_without_data_has_no_hours() -> None:
         {"until": datetime(2026, 11, 1, 8, 33, tzinfo=UTC)},
         {"since": datetime(2026, 11, 3, 8, tzinfo=UTC)},
     ):
-        cells = heatmap(table, **period)  # type: ignore[arg-type]
+        cells = heatmap(table, **period)
         assert (cells["hours"].sum(), cells["starts"].sum()) == (0.0, 0), period
 
 
