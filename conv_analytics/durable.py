@@ -15,6 +15,10 @@ PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 
 
+#: Errors of file systems that do not sync folders (shared folders of virtual machines, some network shares).
+_NO_FOLDER_SYNC = frozenset({errno.EINVAL, errno.EBADF, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EISDIR})
+
+
 def sync_file(path: Path) -> None:
     """Have the operating system put a file's bytes on the disk."""
     with path.open("rb+") as file:
@@ -22,15 +26,19 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Have the operating system put a folder's names on the disk."""
+    """Have the operating system put a folder's names on the disk, where the file system can do so."""
     # Windows opens no folders; there, names are durable with the file.
     if os.name == "nt":
         return
-    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def private(path: str, flags: int) -> int:

@@ -56,11 +56,14 @@ def volume_warning(report: Mapping[str, Any], earlier: Iterable[Mapping[str, Any
     '12 new events, where 1,000 are usual (median of the last 3 nights)'
     >>> volume_warning(night(20, 700), [night(17, 900), night(18, 1000), night(19, 1100)])
     """
-    runs = [run for run in earlier if _counts(run)]
-    nights = _nights(runs)
-    if not _counts(report) or report["status"] != "complete" or len(nights) < MIN_NIGHTS:
+    if not _counts(report) or report["status"] != "complete":
         return None
     now = _start(report)
+    # A run from the future had a clock that was ahead.
+    runs = sorted((run for run in earlier if _counts(run) and _start(run) <= now), key=_start)
+    nights = _nights(runs)
+    if len(nights) < MIN_NIGHTS:
+        return None
     if now - nights[-1].at < NIGHT_GAP:
         return None
     tonight = _events(report) + _parts(runs, nights[-1].at, now)

@@ -21,6 +21,7 @@ from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.application import recorded_application
 from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.dataset.store.work_folder import dataset_folder
@@ -155,7 +156,7 @@ class _Fold:
 
     def inbox(self, mask: Mask | None) -> InboxReader:
         """The part of the inbox that earlier runs have not read."""
-        damaged = [str(text) for commit in self._history for text in commit.report.get("damaged") or ()]
+        damaged = [str(text) for each in with_carried(self._history) for text in each.report.get("damaged") or ()]
         return InboxReader(self._writer.layout, self._mask, mask, self.consumed, damaged)
 
     def add(self, batch: ObjectBatch) -> None:

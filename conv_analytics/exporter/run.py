@@ -54,8 +54,11 @@ _DOUBT = (
 
 def resumed_old_run(report: Report) -> bool:
     """Whether a run only finished one that was interrupted long ago, and has seen nothing newer."""
-    resumed = report.resumed_from
-    return resumed is not None and datetime.now(UTC) - datetime.fromisoformat(resumed) > _FRESH
+    if report.resumed_from is None:
+        return False
+    age = datetime.now(UTC) - datetime.fromisoformat(report.resumed_from)
+    # Below zero, a clock was ahead when it began, and nobody knows how long ago that was.
+    return not timedelta() <= age <= _FRESH
 
 
 async def run_export(
@@ -162,7 +165,7 @@ class _Run:
         if sink.journal is not None:
             source = JournalledClient(source, sink.journal)
             # Responses in the journal are as old as the run that received them.
-            started = sink.journal.header.started
+            started = min(started, sink.journal.header.started)
             report.resumed_from = sink.journal.header.started_at if sink.journal.resumed else None
         process = None
         if isinstance(sink, FolderSink) and (chosen.processes or available_cpus()) > 1:

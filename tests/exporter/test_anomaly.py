@@ -69,6 +69,15 @@ def test_few_nights_and_few_events_tell_nothing() -> None:
     assert volume_warning(run(0, 0), []) is None
 
 
+def test_a_night_of_a_clock_that_was_ahead_hides_none() -> None:
+    lately = [run(7 + day, 1000) for day in range(7)]
+    for ahead in (run(372, 1000), run(20, 1000)):
+        warning = volume_warning(run(14, 0), [*WEEK, ahead, *lately])
+        assert warning == "No new event, where 1,000 are usual (median of the last 7 nights)"
+    # Nor does it when its day has come.
+    assert volume_warning(run(21, 0), [*WEEK, run(20, 1000), *lately]) is not None
+
+
 def test_a_weekend_is_compared_with_the_weekend_before() -> None:
     quiet = [run(day, 40 if day % 7 in {4, 5} else 1000) for day in range(11)]
     assert volume_warning(run(11, 45), quiet) is None, "a Saturday like the last one"

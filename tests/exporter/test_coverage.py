@@ -15,7 +15,7 @@ import pytest
 
 from conv_analytics import Coverage, coverage, export, ingest, open_dataset
 from conv_analytics.errors import APIError, ConfigError, DatasetError, DatasetLocked, UnexpectedPayload
-from conv_analytics.exporter.coverage.window import SETTLING, last_end
+from conv_analytics.exporter.coverage.window import SETTLING, last_end, window_of
 from conv_analytics.privacy import Mask
 from conv_analytics.sandbox import Sandbox, Truth
 from conv_analytics.sandbox.calls import plain_id
@@ -459,4 +459,23 @@ def _run_of_coverage(since: str | None, read_until: str) -> dict[str, Any]:
     ],
 )
 def test_a_later_window_does_not_close_a_gap(runs: list[tuple[str | None, str]], day: int) -> None:
-    assert last_end(_run_of_coverage(*each) for each in runs) == datetime(2026, 11, day, tzinfo=UTC)
+    now = datetime(2026, 11, 30, tzinfo=UTC)
+    assert last_end((_run_of_coverage(*each) for each in runs), now) == datetime(2026, 11, day, tzinfo=UTC)
+
+
+def test_a_clock_that_was_ahead_moves_no_window() -> None:
+    def run(day: int, month: int = 11) -> dict[str, Any]:
+        at = datetime(2026, month, day, tzinfo=UTC)
+        end = {"read_until": (at - SETTLING).isoformat()}
+        return {"command": "coverage", "since": None, "started_at": at.isoformat(), "coverage": end}
+
+    def end(day: int) -> datetime:
+        return datetime(2026, 11, day, tzinfo=UTC) - SETTLING
+
+    ahead, now = run(9, month=12), datetime(2026, 11, 13, tzinfo=UTC)
+    assert last_end([ahead], now) is None
+    assert last_end([run(10), ahead], now) == end(10)
+    assert last_end([run(10), ahead, run(11), run(12)], now) == end(12)
+    # Nor does it when its day has come.
+    assert last_end([run(10), ahead, run(11), run(12)], datetime(2026, 12, 10, tzinfo=UTC)) == end(12)
+    assert window_of(None, None, now, [run(10), ahead]).since == end(10)

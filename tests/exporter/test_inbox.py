@@ -319,6 +319,18 @@ def test_a_folder_of_live_events_is_copied_whole(tmp_path: Path, *, replay: bool
     assert not [each for each in verify(tmp_path / "copy") if each.level is Level.ERROR]
 
 
+def test_an_inbox_that_moves_to_a_compacted_copy_is_not_read_again(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "exports", tmp_path / "copy"
+    with InboxWriter(Layout(folder), None) as writer:  # still open: nothing says that the segment is read to its end
+        writer.append(receipts("rtc", [rtc_event(1), b"not JSON", b'{"type": "sip:hangup", "id": "x"}']))
+        first = ingest(folder)
+        open_dataset(folder).compact(copy)
+        shutil.copytree(folder / "_inbox", copy / "_inbox")
+        again = ingest(copy)
+    assert (first.receipts, first.tables["events"], first.quarantined) == (3, 2, 2)
+    assert (again.receipts, again.duplicates, again.quarantined, again.tables) == (0, 0, 0, {})
+
+
 def test_a_folder_of_some_tables_counts_what_it_stores(tmp_path: Path) -> None:
     DatasetWriter(tmp_path, datetime.now(UTC).date(), ["hangups"]).commit([], {"selected": ["hangups"]})
     receive(tmp_path, [rtc_event(1), rtc_event(2, "sip:answered")])

@@ -62,20 +62,22 @@ def test_an_interrupted_run_is_gone_on_with(
     same(content(tmp_path / "out"), content(tmp_path / "whole"))
 
 
+@pytest.mark.parametrize("age", [timedelta(hours=5), timedelta(days=-90)], ids=["hours ago", "clock ahead"])
 def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    age: timedelta, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", math.inf)
     sandbox = serve(seed=8, conversations=6)
     _interrupt_at(sandbox, tmp_path, 20)
     layout = Layout(tmp_path)
-    began = datetime.now(UTC) - timedelta(hours=5)
+    began = datetime.now(UTC) - age
     _age(layout, f"{sandbox.base_url} {sandbox.application_id}", began)
     sandbox.requests.clear()
     done = export(client_of(sandbox), tmp_path, rate=0)
     runs = open_dataset(tmp_path).commits
     assert [bool(run.report["resumed_from"]) for run in runs] == [False, True, False]
     assert done.report.resumed == 0
+    assert open_dataset(tmp_path)["conversations"]["exported_at"].max() <= datetime.now(UTC)
     # The list is asked for again, or what came in the meantime would be missed.
     assert sum(request.path == "/v1/conversations" for request in sandbox.requests) >= 1
     same(content(tmp_path), content(export(client_of(sandbox), tmp_path / "whole", rate=0).dataset.path))

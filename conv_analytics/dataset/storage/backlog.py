@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.inbox import Damage
 from conv_analytics.dataset.storage.layout import Layout
 
@@ -23,7 +24,7 @@ class Backlog(NamedTuple):
 
 def consumed(commits: Iterable[Commit]) -> dict[str, int]:
     """How far runs have read each segment of the inbox, in bytes."""
-    reports = (commit.report for commit in commits)
+    reports = (commit.report for commit in with_carried(commits))
     return {name: offset for report in reports for name, offset in (report.get("inbox") or {}).items()}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -75,7 +75,7 @@ def window_of(
     """
     # The list is requested in whole seconds.
     end = min(until or now, (now - SETTLING).replace(microsecond=0))
-    begin = since or last_end(reports) or end - FIRST
+    begin = since or last_end(reports, now) or end - FIRST
     if begin >= end:
         asked = f"{begin.isoformat()} to {end.isoformat()}"
         raise ConfigError(
@@ -85,17 +85,30 @@ def window_of(
     return Window(begin, end)
 
 
-def last_end(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
-    """The instant up to which the last coverage run read the call list without a gap; None without such a run."""
+def last_end(reports: Iterable[Mapping[str, Any]], now: datetime) -> datetime | None:
+    """The instant up to which the last coverage run read the call list without a gap; None without such a run.
+
+    A run whose clock was ahead says nothing: it did not read the calls that began later.
+    """
+    ends = list(_ends(reports))
     last: datetime | None = None
+    for (report, end), (after, _) in pairwise([*ends, ({"started_at": now.isoformat()}, now)]):
+        next_run = datetime.fromisoformat(after.get("started_at") or now.isoformat())
+        if end > now or end > next_run:
+            continue
+        since = report.get("since")
+        # A run over a later window leaves the gap before it, and one over an earlier window takes nothing back.
+        if last is None or not isinstance(since, str) or datetime.fromisoformat(since) <= last:
+            last = max(filter(None, (last, end)))
+    return last
+
+
+def _ends(reports: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], datetime]]:
+    """The runs of coverage, each with the instant up to which it read the call list."""
     for report in reports:
         read_until = (report.get(COMMAND) or {}).get("read_until") if report.get("command") == COMMAND else None
         if isinstance(read_until, str):
-            since = report.get("since")
-            # A run over a later window leaves the gap before it, and one over an earlier window takes nothing back.
-            if last is None or not isinstance(since, str) or datetime.fromisoformat(since) <= last:
-                last = max(filter(None, (last, datetime.fromisoformat(read_until))))
-    return last
+            yield report, datetime.fromisoformat(read_until)
 
 
 def last_export(reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 import textwrap
@@ -494,6 +495,28 @@ def test_without_hard_links_a_commit_is_whole_or_not_there(
     else:
         durable.create(source, target)
     assert (target.read_text(), source.exists()) == (("old", True) if taken else ("new", False))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are not synced there")
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EIO])
+def test_a_file_system_that_syncs_no_folders_has_commits(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync = os.fsync
+
+    def refusing(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    if number == errno.EIO:
+        with pytest.raises(DestinationError):
+            write(tmp_path)
+        return
+    assert write(tmp_path).number == 1
+    assert heights(tmp_path) == [6, 6, 6]
+    swept(tmp_path)
 
 
 def test_a_disk_that_fails_is_not_taken_for_one_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
