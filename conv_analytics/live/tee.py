@@ -12,6 +12,7 @@ from conv_analytics.live.counts import Counts
 
 if TYPE_CHECKING:
     import aiohttp
+    from yarl import URL
 
 #: Longest time for the other server: the most that an application can grant an event webhook (live contract 2). [s]
 TIMEOUT_S = 10.0
@@ -74,6 +75,7 @@ class Tee:
             raise ConfigError("The URL of tee= has a user or a fragment, which no webhook has. Leave it out.")
         self.host = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
         self._base, self._query = parts._replace(query="").geturl(), parts.query
+        self._has_path = bool(parts.path)
         self._tls = ssl_context() if parts.scheme == "https" else True
         self._counts, self._timeout_s = counts, timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -124,10 +126,8 @@ class Tee:
 
     async def _send(self, session: aiohttp.ClientSession, request: Forwarded, seen: _Seen) -> Reply:
         from multidict import CIMultiDict  # noqa: PLC0415 - comes with aiohttp
-        from yarl import URL  # noqa: PLC0415 - comes with aiohttp
 
-        query = "&".join(filter(None, (self._query, request.query)))
-        url = URL(f"{self._base}{request.path}{'?' if query else ''}{query}", encoded=True)
+        url = self._url(request)
         headers = CIMultiDict(
             (name.decode("ascii"), _text(value)) for name, value in _end_to_end(request.headers, _NOT_SENT)
         )
@@ -142,6 +142,19 @@ class Tee:
                 raise ValueError("the answer is too long to pass on")
             lowered = [(name.lower(), value) for name, value in response.raw_headers]
             return Reply(response.status, _end_to_end(lowered, _OF_CONNECTION), content)
+
+    def _url(self, request: Forwarded) -> URL:
+        """Where a request goes: its path comes from the network, and must never decide on the server."""
+        from yarl import URL  # noqa: PLC0415 - comes with aiohttp
+
+        if request.path and not self._has_path and not request.path.startswith("/"):
+            # It would be part of the host, or make the host a user's name.
+            raise ValueError("the path does not start with a slash")
+        query = "&".join(filter(None, (self._query, request.query)))
+        url = URL(f"{self._base}{request.path}{'?' if query else ''}{query}", encoded=True)
+        if url.raw_authority != URL(self._base, encoded=True).raw_authority:
+            raise ValueError("the path changes the server")
+        return url
 
 
 class _Seen:

@@ -8,8 +8,10 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import httpx
 import pytest
+from yarl import URL
 
 from conv_analytics.live import Application, app
 from conv_analytics.live import tee as module
@@ -129,6 +131,59 @@ def test_a_server_that_fails_costs_no_event(tmp_path: Path, monkeypatch: pytest.
             assert (answer.status_code, answer.content) == (status or 502, b"")
         assert bodies(dest) == [voice_event(1)]
     assert bodies(tmp_path / "gone") == [voice_event(1)]
+
+
+@pytest.mark.parametrize("base", ["http://127.0.0.1", "http://127.0.0.1:1", "http://[::1]:1", "http://localhost?a=1"])
+def test_a_path_never_decides_on_the_server(base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def request(_session: object, _method: str, url: URL, **_: object) -> None:
+        asked.append(f"{url.origin()}{url.raw_path_qs}")
+        raise aiohttp.ClientError
+
+    with Upstream() as other:
+        host = other.url.removeprefix("http://")
+        forged = [f"/voice%2F@{host}/latest", f"/voice%2f.{host}/", f"/voice%2F:{host}", f"/voice%2F@{host}?a=b"]
+        application = _app(tmp_path, base)
+        with served(application) as client:
+            for target in forged:
+                assert _targeted(client, target).startswith(b"HTTP/1.1 502 ")
+            assert (other.seen, other.connections) == ([], 0)
+            monkeypatch.setattr(aiohttp.ClientSession, "request", request)
+            for target in forged:
+                assert _targeted(client, target).startswith(b"HTTP/1.1 502 ")
+            assert asked == []
+            for target in ("/voice", "/voice/x", "/voice?q=1", "/voice//@h/x"):
+                _targeted(client, target)
+    root, _, query = base.partition("?")
+    more, joined = (f"?{query}", f"?{query}&q=1") if query else ("", "?q=1")
+    assert asked == [f"{root}/{more}", f"{root}/x{more}", f"{root}/{joined}", f"{root}//@h/x{more}"]
+    assert dict(application.counts.tee) == {"failed": 12}
+    assert bodies(tmp_path) == [voice_event(1)] * 12
+
+
+def test_paths_below_the_webhook_arrive_as_they_were_sent(tmp_path: Path) -> None:
+    with Upstream() as upstream:
+        for number, path in enumerate(("", "/hooks")):
+            with served(_app(tmp_path / str(number), f"{upstream.url}{path}")) as client:
+                for target in ("/voice", "/voice/x", "/voice?q", "/voice/%2F@h/x", "/voice/../x"):
+                    assert _targeted(client, target).startswith(b"HTTP/1.1 200 ")
+        with served(_app(tmp_path / "more", f"{upstream.url}/hooks")) as client:
+            assert _targeted(client, "/voice%2F@h/x").startswith(b"HTTP/1.1 200 ")
+    below = ["/x", "?q", "/%2F@h/x", "/../x"]
+    assert [each.target for each in upstream.seen] == [
+        "/", "/x", "/?q", *below[2:], "/hooks", *(f"/hooks{each}" for each in below), "/hooks%2F@h/x",
+    ]  # fmt: skip
+
+
+def _targeted(client: httpx.Client, target: str) -> bytes:
+    """The answer to an event that is sent to a target as it stands."""
+    body = voice_event(1)
+    lines = [
+        f"POST {target} HTTP/1.1", "Host: listener.example", "Connection: close, authorization",
+        f"Authorization: {signed(body)['Authorization']}", f"Content-Length: {len(body)}", "", "",
+    ]  # fmt: skip
+    return _raw(client, "\r\n".join(lines).encode() + body)
 
 
 def test_a_server_that_is_silent_is_a_timeout(tmp_path: Path) -> None:
