@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -137,6 +138,11 @@ class Applications(Dataset):
     def statement(self, table: str, since: date | None = None) -> str:
         """The DuckDB statement that selects a table from the files of all applications."""
         return _union({name: each.statement(table, since) for name, each in self._having(table)})
+
+    @cached_property
+    def places(self) -> list[Any]:
+        """The applications, commits and days that have files, each once."""
+        return [(name, *place) for name, each in self.applications.items() for place in each.places]
 
     def places_of(self, connection: Any, cache: FolderCache, conversation_id: str) -> frozenset[Any] | None:
         """The applications, commits and days whose files have rows of a conversation; see `Dataset.places_of`."""

@@ -125,3 +125,24 @@ def test_a_folder_whose_conversations_all_last_for_days_is_read_once(
     pd.testing.assert_frame_equal(analysis.legs(open_dataset(folder), ["talk_s", "flags"]), expected, rtol=1e-12)
     (kept,) = (folder / "_cache").glob("legs-*.parquet")
     assert pq.read_metadata(kept).num_row_groups == 1
+
+
+def test_folders_of_several_applications_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin = pd.Timestamp("2026-05-06T00:00:00Z")
+    # Only the second has rows of the first days.
+    worlds = {"one": {name: frame[frame["at"] >= begin] for name, frame in world(5).items()}, "two": world(8, MOVED)}
+    for name, frames in worlds.items():
+        ids = ("conversation_id", "leg_id")
+        mine = {table: frame.assign(**{key: f"{name}-" + frame[key] for key in ids}) for table, frame in frames.items()}
+        written(tmp_path / f"application_id={name}", mine)
+    columns = [*COLUMNS, "application_id"]
+    opened = open_dataset(tmp_path)
+    expected = analysis.kpi(opened, by="application_id"), analysis.legs(opened, columns)
+    assert expected[0]["application_id"].nunique() == 2
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
+    monkeypatch.setattr(folder_parts, "ROWS", ROWS)
+    opened = open_dataset(tmp_path)
+    pd.testing.assert_frame_equal(analysis.kpi(opened, by="application_id"), expected[0], rtol=1e-12)
+    pd.testing.assert_frame_equal(analysis.legs(opened, columns), expected[1], rtol=1e-12)
+    kept = max((tmp_path / "_cache").glob("legs-*.parquet"), key=lambda file: pq.read_metadata(file).num_row_groups)
+    assert pq.read_metadata(kept).num_row_groups >= LEAST_PARTS

@@ -66,7 +66,7 @@ def _day_ranges(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
             room = ROWS
         day_ranges[-1].add(day)
         room -= rows
-    return [frozenset(place for place in dataset.places if place[1].isoformat() in days) for days in day_ranges]
+    return [frozenset(place for place in dataset.places if place[-1].isoformat() in days) for days in day_ranges]
 
 
 class _Routes:
