@@ -296,5 +296,7 @@ def _limited(body: bytes, limit: int) -> bytes:
 
 def _httpx_response(reply: Reply, request: httpx.Request) -> httpx.Response:
     """The response for the authentication, already decompressed."""
-    headers = [(name, value) for name, value in reply.headers.items() if name.lower() != "content-encoding"]
+    texts = [(name, value) for name, value in reply.headers.items() if name.lower() != "content-encoding"]
+    # httpx would write them as ASCII; servers and proxies send other bytes, too.
+    headers = httpx.Headers(texts, encoding="utf-8")
     return httpx.Response(reply.status, headers=headers, content=reply.body, request=request)

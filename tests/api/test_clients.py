@@ -197,6 +197,21 @@ def test_expired_token_is_renewed_once(face: Face, server: Server) -> None:
     assert len(server.asked) == 2
 
 
+def test_headers_in_other_alphabets_stop_no_authentication(face: Face, server: Server) -> None:
+    for text in ("Z\xfcrich", "Zürich".encode().decode("latin-1")):
+        odd = {"X-Cache": text}
+        expired = Answer(401, {"code": "system:error:expired-token"}, headers=odd)
+        server.script, server.asked = [expired, Answer(200, {"id": "CON-1"}, headers=odd)], []
+        assert face.call("get_conversation", "CON-1").id == "CON-1"
+        assert server.asked[0].headers["authorization"] != server.asked[1].headers["authorization"]
+        # The caller's own scheme gets every response.
+        server.script, basic = [Answer(200, {"id": "CON-1"}, headers=odd)], {"auth": httpx.BasicAuth("u", "p")}
+        assert face.call("get_conversation", "CON-1", options=basic).id == "CON-1"
+        server.script = [Answer(401, {}, headers=odd)]
+        with pytest.raises(errors.AuthError):
+            face.call("get_conversation", "CON-1", options=basic)
+
+
 def test_body_limit(face: Face, server: Server) -> None:
     big = b'{"id": "' + b"x" * 200_000 + b'"}'
     for answer in (Answer(body=big), Answer(body=big, zipped=True)):
