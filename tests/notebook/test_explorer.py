@@ -94,6 +94,26 @@ def test_calls_of_one_conversation_keep_their_own_verdicts() -> None:
     assert found["call"].to_list() == [2, 1, 0]
 
 
+@pytest.mark.parametrize("missing", [None, ""])
+@pytest.mark.parametrize("starts", [("09:00:10",) * 3, (None,) * 3, ("09:00:10", None, "09:00:09")])
+def test_legs_without_a_conversation_keep_their_own_verdicts(
+    starts: tuple[str | None, ...], missing: str | None
+) -> None:
+    at = pd.to_datetime([None if each is None else f"2026-05-04 {each}" for each in starts] * 2, utc=True)
+    made = pd.DataFrame({
+        "conversation_id": pd.array([missing] * 3 + ["CON-1", "CON-2", "CON-3"], dtype="str"), "leg_id": list("cbaxyz"),
+        "direction": "outbound", "started_at": at.as_unit("us"), "answered": True, "open": False, "outcome": "answered",
+        "talk_s": 60.0, "to_address": ["44770090000" + name for name in "cbaxyz"], "jitter_min_var": 1.0,
+        "jitter_max_var": 4.0, "quality_percentage": 99.0, "mos_score": 4.2, "flaw_total": 3, "packet_cnt": 3000,
+        "packet_loss_perc": [9.0, 0.1, 0.1, 9.0, 0.1, 0.1], "byte_in": 510_000, "byte_out": 510_000,
+    })  # fmt: skip
+    found = judged_calls(made)
+    of_call = found["to_address"].str[-1]
+    assert found["worst_leg_id"].to_list() == of_call.to_list()
+    assert sorted(of_call[found["verdict"] == "poor"]) == ["c", "x"]
+    assert sorted(of_call[found["verdict"] == "good"]) == ["a", "b", "y", "z"]
+
+
 @pytest.mark.slow
 def test_filters_pass_what_they_say(frame: pd.DataFrame) -> None:
     view, other, dice = View(frame, tz="Asia/Kolkata"), View(frame, tz="Asia/Kolkata"), random.Random(5)

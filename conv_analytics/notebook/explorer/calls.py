@@ -93,16 +93,22 @@ def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     """The leg with the worst audio of each call.
 
     Calls of a conversation do not overlap: a leg belongs to the last one that had started, or without a start to the
-    first.
+    first. Each leg without a conversation is a call, numbered as `conv_analytics.analysis.calls` does.
     """
     left = pd.DataFrame({
         _CONVERSATION: legs[_CONVERSATION].fillna(""), "at": legs["started_at"].fillna(_LONG_AGO),
         "worst_leg_id": legs["leg_id"], **{name: legs[name] for name in JUDGED if name in legs.columns},
     })  # fmt: skip
+    named = left[_CONVERSATION] != ""
+    nameless = left[~named].sort_values(["at", "worst_leg_id"], kind="stable")
     right = frame[["call"]].assign(
         **{_CONVERSATION: frame[_CONVERSATION].fillna(""), "at": frame["started_at"].fillna(_LONG_AGO)}
     )
-    placed = pd.merge_asof(left.sort_values("at"), right.sort_values("at"), on="at", by=_CONVERSATION)
+    right = right[right[_CONVERSATION] != ""]
+    placed = pd.concat([
+        pd.merge_asof(left[named].sort_values("at"), right.sort_values("at"), on="at", by=_CONVERSATION),
+        nameless.assign(call=range(len(nameless))),
+    ])  # fmt: skip
     placed = placed.assign(call=placed["call"].fillna(0).astype("Int64"), rank=placed["verdict"].map(RANK).fillna(-1))
     order = placed.sort_values(["rank", "mos_emodel"], ascending=[False, True], kind="stable")
     return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
