@@ -26,6 +26,7 @@ from typing import Any
 import msgspec
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 from conv_analytics.private_key import Secret
 
 _KEYS = "Each [[applications]] has id, key (a path) or key_env (a variable), and perhaps host and name."
@@ -84,7 +85,7 @@ def read_applications(path: str | Path, env: Mapping[str, str] | None = None) ->
     ...     [each.label for each in read_applications(file, {"KEY": "private.key"})]
     ['support']
     """
-    path = Path(path)
+    path = expand_user(path)
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         entries = msgspec.convert(values, _File).applications
@@ -113,7 +114,7 @@ def _private_key(entry: _Entry, where: str, folder: Path, env: Mapping[str, str]
     if entry.key is not None:
         if "-----BEGIN" in entry.key:
             raise ConfigError(f"{where}: key is the key itself. Put it into a file of your own, and name that.")
-        return Secret(str(folder / Path(entry.key).expanduser()))
+        return Secret(str(folder / expand_user(entry.key)))
     variable: Any = entry.key_env
     if not env.get(variable, "").strip():
         raise ConfigError(f"{where}: the environment variable {variable} is not set.")

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.exporter.json_pieces import Piece, json_pieces
+from conv_analytics.paths import expand_user
 from conv_analytics.privacy import Mask
 from conv_analytics.resources import scan
 from conv_analytics.resources.cells import Unreadable, instant
@@ -285,14 +286,14 @@ def _paths(files: Files) -> list[Path]:
     given = [files] if isinstance(files, str | Path) else list(files)
     result: dict[Path, None] = {}
     for each in given:
-        path = Path(each)
+        path = expand_user(each)
         if path.is_dir():
             paths = sorted(inner for inner in path.rglob("*") if inner.is_file())
         elif path.is_file():
             paths = [path]
         else:
             # Not of `Path`: a pattern may be absolute.
-            found = glob.glob(str(each), recursive=True)  # noqa: PTH207
+            found = glob.glob(str(path), recursive=True)  # noqa: PTH207
             paths = [path for path in map(Path, sorted(found)) if path.is_file()]
         if not paths:
             raise ConfigError(

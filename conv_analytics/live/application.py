@@ -22,7 +22,6 @@ from conv_analytics.live.recorder import Recorder
 from conv_analytics.live.secrets import Secrets, SecretValues
 from conv_analytics.live.tee import Tee
 from conv_analytics.live.verification import Policy
-from conv_analytics.paths import expand_user
 from conv_analytics.privacy import Mask
 
 #: Longest body. Events have a few kilobytes. [B]
@@ -219,7 +218,7 @@ def app(
         raise ConfigError(f"unsigned= is {unsigned!r}; it must be require or record.")
     if not max_body > 0 or not commit_every >= 0 or trust_forwarded < 0:
         raise ConfigError("max_body= must be positive; commit_every= and trust_forwarded= must not be negative.")
-    root, named = dataset_folder(expand_user(dest)), frozenset(application_ids)
+    root, named = dataset_folder(dest), frozenset(application_ids)
     require_one_application(root, named)
     known = secrets if isinstance(secrets, Secrets) else Secrets.load() if secrets is None else Secrets(secrets)
     if not known and unsigned == Policy.REQUIRE:

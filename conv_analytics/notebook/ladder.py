@@ -29,6 +29,7 @@ from conv_analytics.notebook.html import clean, data_uri, line, page, render
 from conv_analytics.notebook.svg import Drawing, fitted
 from conv_analytics.notebook.timeline.axis import SECOND, duration, stamp
 from conv_analytics.notebook.timeline.picture import style
+from conv_analytics.paths import expand_user
 from conv_analytics.privacy.display import Display
 
 PLATFORM = "Vonage"
@@ -232,7 +233,7 @@ class Ladder:
 
     def save(self, path: str | Path) -> Path:
         """Write the page, or with the suffix ``.svg`` the picture; unmasked, only its owner may read it (0600)."""
-        path = Path(path)
+        path = expand_user(path)
         return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self._display.on)
 
     def media(self) -> list[tuple[int, int, int, str]]:

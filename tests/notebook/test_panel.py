@@ -7,8 +7,15 @@ from typing import Any
 
 import pytest
 
-from conv_analytics import Conversations, explore, export_panel, open_dataset
+from conv_analytics import Conversations, explore, export, export_panel, open_dataset
+from conv_analytics.dataset import Dataset
+from conv_analytics.dataset.maintenance.finding import Level
+from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter.application_configs import read_applications
+from conv_analytics.exporter.event_objects import _paths
+from conv_analytics.notebook.ladder import show_ladder
+from conv_analytics.notebook.timeline.timeline import show_timeline
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.patience import PATIENCE_S
 
@@ -76,6 +83,40 @@ def test_what_cannot_be_is_said_and_starts_nothing(client: Conversations, tmp_pa
     assert panel.status == "ready"
     with pytest.raises(ConfigError, match="a panel has its client"):
         explore({}, client=client, panel=panel)
+
+
+@pytest.mark.slow
+def test_the_home_folder_is_a_place_for_exports(
+    client: Conversations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, here = tmp_path / "home", tmp_path / "here"
+    home.mkdir()
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    made = export(client, "~/x", rate=0, progress=False).dataset
+    assert made.path == open_dataset("~/x").path == Dataset.open("~/x").path == home / "x"
+    assert not [each for each in verify("~/x") if each.level is Level.ERROR]
+    made.copy_to("~/copy")
+    assert open_dataset(home / "copy").tables == made.tables
+    ended: list[Path] = []
+    x = explore(panel=export_panel(client, "~/y", rate=0, on_end=ended.append))
+    assert x.panel is not None
+    assert x.panel.start().wait(PATIENCE_S)
+    assert (x.panel.status, ended, len(x.calls) > 10) == ("complete", [home / "y"], True)
+    assert len(explore(panel=export_panel(client, "~/x")).calls) == len(x.calls)
+    call = str(x.calls["conversation_id"].iloc[0])
+    assert show_timeline(made, call).save("~/timeline.svg") == home / "timeline.svg"
+    assert show_ladder(made, call).save("~/ladder.svg") == home / "ladder.svg"
+    (home / "applications.toml").write_text('applications = [{id = "a1", key = "~/a1.key"}]')
+    (config,) = read_applications("~/applications.toml")
+    assert config.private_key.reveal() == str(home / "a1.key")
+    (home / "dumps").mkdir()
+    (home / "dumps" / "1.json").write_text("[]")
+    for files in ("~/dumps", "~/dumps/1.json", "~/dumps/*.json"):
+        assert _paths(files) == [home / "dumps" / "1.json"]
+    assert not list(here.iterdir())
 
 
 def test_an_error_of_the_run_is_shown(client: Conversations, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def dataset_folder(destination: str | PathLike[str], work: str | PathLike[str] |
     Parameters
     ----------
     destination
-        A folder, or a URL: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
+        A folder, ``~`` for the home folder included, or a URL: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
     work
         The work folder of a bucket; by default one in the user's folder for program state.
 
@@ -42,7 +42,7 @@ def dataset_folder(destination: str | PathLike[str], work: str | PathLike[str] |
     ------
     ConfigError
         If the URL is not supported, the work folder belongs to something else or cannot be made, or `work` is
-        given with a folder.
+        given with a folder; or a path starts with ``~`` and there is no home folder.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def dataset_folder(destination: str | PathLike[str], work: str | PathLike[str] |
                 f"A work folder (--work, work=) goes with a bucket, and {os.fspath(destination)} is a folder. Leave it"
                 " out."
             )
-        return Path(destination)
+        return expand_user(destination)
     address = parse(destination)
     folder = _default(address) if work is None else expand_user(work)
     recorded = _recorded(folder)

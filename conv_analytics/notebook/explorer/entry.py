@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.zones import zone_info
@@ -77,7 +75,7 @@ def explore(
             raise ConfigError("Give a client or a panel: a panel has its client.")
         panel = export_panel(client, getattr(data, "path", "exports"), tz=tz)
     if data is None:
-        data = {} if panel is None else dataset_in(Path(panel.fields.folder))
+        data = {} if panel is None else dataset_in(panel.fields.folder, panel.work)
     return Explorer(data, tz=tz, mask=mask, profile=profile, panel=panel)
 
 

@@ -165,7 +165,7 @@ class Explorer(RequestWidget):
     def _on_export(self, folder: Path) -> None:
         """Show the data that an export has written; called in its thread."""
         try:
-            self.reload(dataset_in(folder))
+            self.reload(dataset_in(folder, self.panel and self.panel.work))
         except ConvAnalyticsError as error:
             self.error = self._view.display.text(str(error))
         self._output.update()

@@ -6,11 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from conv_analytics.dataset import open_dataset
+from conv_analytics.dataset.storage.commit import numbers
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.work_folder import dataset_folder
 
 
-def dataset_in(folder: Path) -> Any:
-    """The dataset in a folder; no tables before the first export."""
-    return open_dataset(folder) if any((folder / "_commits").glob("*.json")) else {}
+def dataset_in(folder: str | Path, work: str | Path | None = None) -> Any:
+    """The dataset in a folder or a bucket; no tables before the first export."""
+    root = dataset_folder(folder, work)
+    return open_dataset(root) if numbers(Layout(root)) else {}
 
 
 __all__ = ["dataset_in"]

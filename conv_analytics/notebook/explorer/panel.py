@@ -22,6 +22,7 @@ from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.explorer.request_widget import RequestWidget
 from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
+from conv_analytics.paths import expand_user
 
 #: What a reader needs to know about a status.
 _HINTS = {
@@ -163,6 +164,11 @@ class ExportPanel(RequestWidget):
         return self._lock
 
     @property
+    def work(self) -> str | Path | None:
+        """The work folder, with a bucket as the folder; None for the usual one."""
+        return self._options.get("work")
+
+    @property
     def status(self) -> str:
         """``ready``, or the status of the latest run; see `Job.status`."""
         return "ready" if self.job is None else self.job.status
@@ -183,7 +189,7 @@ class ExportPanel(RequestWidget):
             if not fields.folder.strip():
                 raise ConfigError("The export needs a folder to write to.")
             period = period_of(fields.since, fields.until, self._tz)
-            folder = Path(fields.folder.strip())
+            folder = expand_user(fields.folder.strip())
             self._error = ""
             job = self.job = export(
                 self._client,

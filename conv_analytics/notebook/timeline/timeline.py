@@ -21,6 +21,7 @@ from conv_analytics.notebook.html import line
 from conv_analytics.notebook.timeline.layout import Layout, layout
 from conv_analytics.notebook.timeline.page import HEAD, cells, document, fragment
 from conv_analytics.notebook.timeline.picture import headline, picture, summary
+from conv_analytics.paths import expand_user
 from conv_analytics.privacy.display import Display
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ class Timeline:
 
     def save(self, path: str | Path) -> Path:
         """Write the page, or with the suffix ``.svg`` the picture; unmasked, only its owner may read it (0600)."""
-        path = Path(path)
+        path = expand_user(path)
         return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self.mask)
 
     def save_with(self, ladder: Ladder | None, path: Path) -> Path:
