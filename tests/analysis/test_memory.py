@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import stat
+import tempfile
+from pathlib import Path
+
 import duckdb
 import pandas as pd
 import pytest
@@ -96,6 +102,21 @@ def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -
     assert opened.engine.run(step) == 500_000
     assert connection.execute("select current_setting('threads')").fetchone() == (1,)
     assert next(limits, None) is None, "both were taken"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_what_does_not_fit_into_memory_is_on_disk_for_its_owner_alone(made: Dataset) -> None:
+    opened = Source.of(open_dataset(made.path))
+    connection = opened.engine.connection
+    spill = Path(connection.execute("select current_setting('temp_directory')").fetchall()[0][0])
+    assert spill.parent == Path(tempfile.gettempdir())
+    assert stat.S_IMODE(spill.stat().st_mode) == 0o700
+    connection.execute("set memory_limit = '50MB'")
+    connection.execute("create table many as select md5(range::varchar) as x from range(2000000)")
+    assert list(spill.iterdir())
+    del opened, connection
+    gc.collect()
+    assert not spill.exists()
 
 
 def test_errors_that_are_not_about_memory_stay_what_they_are(made: Dataset) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 #: Memory that DuckDB takes for a dataset before it moves intermediate results to disk, in the folder for temporary
@@ -58,8 +58,10 @@ class FolderViews(Mapping[str, Any]):
         connection.execute("set enable_progress_bar = false")
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(f"set memory_limit = '{MEMORY}'")
-        spill = Path(tempfile.gettempdir()) / f"conv-analytics-{os.getpid()}-{id(connection)}"
-        connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
+        # Rows of calls go there: nobody else may read them, or choose the folder.
+        spill = tempfile.mkdtemp(prefix="conv-analytics-")
+        weakref.finalize(self, shutil.rmtree, spill, ignore_errors=True)
+        connection.execute("set temp_directory = '" + spill.replace("'", "''") + "'")
         return connection
 
     @cached_property
