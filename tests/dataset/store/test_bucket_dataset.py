@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from conv_analytics import Conversations, analysis, coverage, export, open_dataset
+from conv_analytics import Conversations, analysis, coverage, explore, export, export_panel, open_dataset
 from conv_analytics.dataset import Dataset, DatasetWriter
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.storage.inbox import Receipt
@@ -28,6 +28,7 @@ from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from tests._helpers.command_line import call
 from tests._helpers.object_stores import BUCKET, Proxy, variables
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.table_rows import DAY, rows
 from tests._helpers.webhooks import rtc_event
 
@@ -61,6 +62,21 @@ def exported(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for destination, processes in ((made.url, 2), (made.folder, 1)) * 2:
             export(client, destination, rate=0, progress=False, processes=processes)
         yield made
+
+
+def test_the_explorer_shows_the_exports_of_its_panel(exported: Exported, tmp_path: Path) -> None:
+    box = exported.sandbox
+    client = Conversations(box.application_id, box.private_key, base_url=box.base_url)
+    calls = explore(open_dataset(exported.folder)).calls["conversation_id"].to_list()
+    # A panel's folder may have gone through `Path`, which removes a slash.
+    for folder in (exported.url, Path(exported.url)):
+        assert explore(panel=export_panel(client, folder)).calls["conversation_id"].to_list() == calls
+    x = explore(panel=export_panel(client, f"s3://{BUCKET}/vonage/panel", rate=0, work=tmp_path / "work"))
+    assert x.panel is not None
+    assert len(x.calls) == 0
+    assert x.panel.start().wait(PATIENCE_S)
+    assert (x.panel.status, x.calls["conversation_id"].to_list()) == ("complete", calls)
+    assert (tmp_path / "work" / "_bucket.json").is_file()
 
 
 def test_every_table_has_the_same_rows(exported: Exported) -> None:
