@@ -18,6 +18,7 @@ from conv_analytics.dataset.handover import engines
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.tables.frame import DATE
 
 if TYPE_CHECKING:
     import dask.dataframe as dd
@@ -111,7 +112,8 @@ class Applications(Dataset):
         for name, each in self._having(table):
             rows = each.arrow(table, columns=own, since=since, until=until)
             parts.append(rows.append_column(APPLICATION, pa.repeat(pa.scalar(name), len(rows))))
-        return _joined(parts)
+        whole = _joined(parts)
+        return whole if columns is None else whole.select(list(dict.fromkeys((*columns, DATE, APPLICATION))))
 
     def table(self, name: str, *, columns: Sequence[str] | None = None) -> DatasetTable:
         """A table of all applications for any library that speaks Arrow; see `Dataset.table`."""

@@ -33,7 +33,7 @@ from conv_analytics.tables.column import Table
 from conv_analytics.tables.envelope import SOURCE, EventSource
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.frame import to_frame, with_date
+from conv_analytics.tables.frame import DATE, columns_to_read, to_frame, with_date
 from conv_analytics.tables.kinds import as_declared
 
 if TYPE_CHECKING:
@@ -208,12 +208,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return block(self.name, rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
 
     def arrow(
-        self,
-        table: str,
-        *,
-        columns: list[str] | None = None,
-        since: date | None = None,
-        until: date | None = None,
+        self, table: str, *, columns: list[str] | None = None, since: date | None = None, until: date | None = None
     ) -> pa.Table:
         """A table as Arrow, exact decimals included, with its ``date`` column; every row of every run.
 
@@ -222,20 +217,27 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         table
             Its name.
         columns
-            The columns to read; all when absent.
+            The columns to read besides ``date``; all when absent.
         since, until
             First day, and the day after the last one (UTC).
+
+        Raises
+        ------
+        ColumnNotFound
+            If the table has no such column.
         """
         declared = self._declared(table)
+        own = None if columns is None else columns_to_read(declared, columns)
         files = [
             file
             for file in self._files(table)
             if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
         ]
-        read = self._opened.side_by_side(lambda file: self._read(file, columns), files)
+        read = self._opened.side_by_side(lambda file: self._read(file, own), files)
         parts = [with_date(rows, day_of(file)) for file, rows in zip(files, read, strict=True)]
-        empty = declared.empty().select(columns) if columns else declared.empty()
-        return pa.concat_tables(parts or [with_date(empty, date.min)]).unify_dictionaries()
+        empty = declared.empty() if own is None else declared.empty().select(own)
+        whole = pa.concat_tables(parts or [with_date(empty, date.min)])
+        return (whole if columns is None else whole.select(list(dict.fromkeys((*columns, DATE))))).unify_dictionaries()
 
     def keys_of(
         self, table: str, conversations: Collection[str], runs: Collection[int]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.kinds import INSTANT, is_vocabulary, recode
 
@@ -28,6 +29,21 @@ def with_date(rows: pa.Table, day: date) -> pa.Table:
     """
     midnight = pa.scalar(datetime(day.year, day.month, day.day, tzinfo=UTC), INSTANT)
     return rows.append_column(DATE, pa.repeat(midnight, rows.num_rows))
+
+
+def columns_to_read(table: Table, columns: Iterable[str]) -> list[str]:
+    """The columns of a file to read for some columns of its table: at least one, because rows are counted by it.
+
+    Raises
+    ------
+    ColumnNotFound
+        If the table has no such column.
+    """
+    wanted = dict.fromkeys(columns)
+    for name in wanted:
+        if name != DATE and name not in table.schema.names:
+            raise ColumnNotFound(table.name, name, (*table.schema.names, DATE))
+    return [name for name in wanted if name != DATE] or table.schema.names[:1]
 
 
 def to_frame(table: Table, parts: Iterable[tuple[date, pa.Table]]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from conv_analytics import Conversations, analysis, export, open_dataset, qualit
 from conv_analytics.analysis.engine import source
 from conv_analytics.cli import main
 from conv_analytics.dataset import Applications
-from conv_analytics.errors import ConfigError, DatasetError, TableNotFound
+from conv_analytics.errors import ColumnNotFound, ConfigError, DatasetError, TableNotFound
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.fork_server import fork_server
 
@@ -64,6 +65,19 @@ def test_a_table_has_the_rows_of_all_with_their_application(data: Applications) 
     assert "users" in data.tables
     with pytest.raises(TableNotFound):
         data["nothing"]
+
+
+def test_some_columns_have_every_row(data: Applications) -> None:
+    for each in (data, *data.applications.values()):
+        more = ["application_id"] if each is data else []
+        whole = each.arrow("events")
+        for columns in (["date"], [], [*more, "date"], ["type", "date"], ["date", "type", *more, "type"], more):
+            some = each.arrow("events", columns=list(columns))
+            assert some.column_names == list(dict.fromkeys([*columns, "date", *more]))
+            assert some.equals(whole.select(some.column_names))
+            assert each.arrow("events", columns=list(columns), since=date(2100, 1, 1)).num_rows == 0
+        with pytest.raises(ColumnNotFound, match=r"'nothing'.*'events'.*event_id.*date"):
+            each.arrow("events", columns=["type", "nothing"])
 
 
 @pytest.mark.parametrize("ask", [
