@@ -12,6 +12,7 @@ from conv_analytics.dataset import Dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter import entry
 from conv_analytics.exporter.application_configs import read_applications
 from conv_analytics.exporter.event_objects import _paths
 from conv_analytics.notebook.ladder import show_ladder
@@ -117,6 +118,43 @@ def test_the_home_folder_is_a_place_for_exports(
     for files in ("~/dumps", "~/dumps/1.json", "~/dumps/*.json"):
         assert _paths(files) == [home / "dumps" / "1.json"]
     assert not list(here.iterdir())
+
+
+def test_an_error_of_another_kind_is_shown(
+    client: Conversations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Path] = []
+
+    async def failing(*_: object, **__: object) -> None:
+        raise RuntimeError("a token eyJhbGciOi.eyJpYXQ.c2ln")
+
+    panel = export_panel(client, tmp_path / "a", rate=0, on_end=ended.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(entry, "run_export", failing)
+        assert panel.start().wait(PATIENCE_S)
+    assert (panel.status, state(panel)["status"], state(panel)["running"]) == ("failed", "failed", False)
+    assert state(panel)["error"] == "RuntimeError: a token [token]"
+    ask(panel, do="start", fields={"folder": "a\0b", "since": "", "until": "", "tables": ""})
+    assert panel.job is not None
+    assert panel.job.wait(PATIENCE_S)
+    assert (state(panel)["status"], state(panel)["running"]) == ("failed", False)
+    assert "ValueError" in state(panel)["error"]
+    assert len(ended) == 2
+    ask(panel, do="start", fields=None)
+    assert "NoneType" in state(panel)["error"]
+
+
+@pytest.mark.slow
+def test_a_function_that_fails_at_the_end_keeps_nothing_from_being_shown(
+    client: Conversations, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    panel = export_panel(client, tmp_path / "a", rate=0, on_end=lambda _: 1 // 0)
+    x = explore(panel=panel)
+    assert panel.start().wait(PATIENCE_S)
+    assert (panel.status, state(panel)["running"]) == ("complete", False)
+    assert state(panel)["error"] == "After the export: ZeroDivisionError: integer division or modulo by zero"
+    assert len(x.calls) > 10
+    assert "a function to call after the export failed" in caplog.text
 
 
 def test_an_error_of_the_run_is_shown(client: Conversations, tmp_path: Path) -> None:

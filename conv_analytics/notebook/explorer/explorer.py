@@ -10,7 +10,7 @@ import pandas as pd
 import traitlets
 
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
-from conv_analytics.errors import ConfigError, ConvAnalyticsError
+from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.explorer import browser_state
 from conv_analytics.notebook.explorer.calls import cached_calls
@@ -19,7 +19,7 @@ from conv_analytics.notebook.explorer.folder import dataset_in
 from conv_analytics.notebook.explorer.open_timeline import OpenTimeline
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel
-from conv_analytics.notebook.explorer.request_widget import RequestWidget
+from conv_analytics.notebook.explorer.request_widget import RequestWidget, reason_of
 from conv_analytics.notebook.explorer.summary import summary
 from conv_analytics.notebook.explorer.view import View
 from conv_analytics.notebook.html import module
@@ -166,8 +166,8 @@ class Explorer(RequestWidget):
         """Show the data that an export has written; called in its thread."""
         try:
             self.reload(dataset_in(folder, self.panel and self.panel.work))
-        except ConvAnalyticsError as error:
-            self.error = self._view.display.text(str(error))
+        except Exception as error:  # noqa: BLE001  nobody waits for this thread
+            self.error = self._view.display.text(reason_of(error))
         self._output.update()
 
     def _answer(self, request: dict[str, Any]) -> None:
@@ -179,8 +179,8 @@ class Explorer(RequestWidget):
         self.error = ""
         try:
             self._change(request)
-        except ConvAnalyticsError as error:
-            self.error = self._view.display.text(str(error))
+        except Exception as error:  # noqa: BLE001  nobody would see it
+            self.error = self._view.display.text(reason_of(error))
         self._show_selection()
 
     def _change(self, request: dict[str, Any]) -> None:
@@ -214,8 +214,8 @@ class Explorer(RequestWidget):
         self.picked = {}
         try:
             drawn = show_timeline(self._data, conversation_id, tz=self._tz, mask=self._mask, quality=self._verdicts)
-        except ConvAnalyticsError as error:
-            self.conversation = {"error": self._view.display.text(str(error))}
+        except Exception as error:  # noqa: BLE001  as above
+            self.conversation = {"error": self._view.display.text(reason_of(error))}
             return
         if self._timeline is None:
             self._timeline = OpenTimeline(drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,17 +14,18 @@ import traitlets
 
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
+from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import Exported, Job, Progress, export
 from conv_analytics.exporter.options import Options, PanelOptions, ScopeOptions, expand_options
 from conv_analytics.exporter.progress.notebook import as_html, as_text
 from conv_analytics.notebook.explorer.page import style
-from conv_analytics.notebook.explorer.request_widget import RequestWidget
+from conv_analytics.notebook.explorer.request_widget import RequestWidget, reason_of
 from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.paths import expand_user
 
+_LOG = logging.getLogger("conv_analytics")
 #: What a reader needs to know about a status.
 _HINTS = {
     "ready": "Start reads what is new.",
@@ -77,7 +79,8 @@ def export_panel(
     tz
         IANA name of the zone of days that are entered in the panel.
     on_end
-        Called with the folder after each run, however it ended, in the run's own thread.
+        Called with the folder after each run, however it ended, in the run's own thread. If it fails, the panel shows
+        why.
     options
         ``concurrency``, ``rate``, ``full``, ``lookback``, ``sweep``, ``allow_empty``, ``processes`` and ``mask`` as in
         `conv_analytics.export`. ``since``, ``until`` and ``tables`` are fields of the panel: enter them there, or set
@@ -220,8 +223,8 @@ class ExportPanel(RequestWidget):
         try:
             texts = {name: str(request["fields"].get(name, "")) for name in ("folder", "since", "until", "tables")}
             self.start(**{name: text or (None if name in {"since", "until"} else "") for name, text in texts.items()})
-        except ConvAnalyticsError as error:
-            self._error = str(error)
+        except Exception as error:  # noqa: BLE001  nobody would see it
+            self._error = reason_of(error)
             self._show()
 
     def _on_event(self, event: object) -> None:
@@ -232,12 +235,22 @@ class ExportPanel(RequestWidget):
     def _ended(self, job: Job[Exported], folder: Path) -> None:
         try:
             job.result()
-        except ConvAnalyticsError as error:
-            self._error = "" if job.status == "stopped" else redact(str(error))
+        except Exception as error:  # noqa: BLE001  whatever ended the run, the panel says so
+            self._error = "" if job.status == "stopped" else reason_of(error)
         self._show()
-        for end in self.ends:
+        try:
+            for end in self.ends:
+                self._call(end, folder)
+        finally:
+            self._show()
+            self._output.update()
+
+    def _call(self, end: Callable[[Path], object], folder: Path) -> None:
+        try:
             end(folder)
-        self._output.update()
+        except Exception as error:  # noqa: BLE001  it must keep nothing else from being called or shown
+            _LOG.exception("a function to call after the export failed")
+            self._error = self._error or f"After the export: {reason_of(error)}"
 
     def _state(self) -> dict[str, Any]:
         progress = None if self.job is None else self.job.progress

@@ -9,7 +9,17 @@ from typing import Any
 import anywidget
 import traitlets
 
+from conv_analytics.errors import ConvAnalyticsError, redact
 from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
+
+
+def reason_of(error: Exception) -> str:
+    """What a reader is told about an error; of one that is not ours, its kind, too.
+
+    >>> reason_of(ConvAnalyticsError("There is no call.")), reason_of(KeyError("x"))
+    ('There is no call.', "KeyError: 'x'")
+    """
+    return redact(str(error) if isinstance(error, ConvAnalyticsError) else f"{type(error).__name__}: {error}")
 
 
 class RequestWidget(anywidget.AnyWidget):
@@ -80,4 +90,4 @@ class RequestWidget(anywidget.AnyWidget):
         self._output.show()
 
 
-__all__ = ["RequestWidget"]
+__all__ = ["RequestWidget", "reason_of"]
