@@ -292,6 +292,63 @@ def test_what_the_browser_asks_for_is_done(frames: Any, frame: pd.DataFrame) -> 
     assert len(x.calls) == len(frame)
 
 
+def _hangups(*numbers: int, conversation: str | None = "CON-{}") -> dict[str, pd.DataFrame]:
+    """Calls that were busy, an hour apart."""
+    return {
+        "hangups": pd.DataFrame({
+            "conversation_id": pd.array(
+                [None if conversation is None else conversation.format(number) for number in numbers], dtype="str"
+            ),
+            "event_id": numbers, "leg_id": [f"leg-{number}" for number in numbers], "direction": "outbound",
+            "at": pd.to_datetime([f"2026-05-04 {number:02}:00" for number in numbers], utc=True).as_unit("us"),
+            "to_number": [f"4477009000{number:02}" for number in numbers], "sip_code": 486,
+        })
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("conversation", ["CON-{}", None, "CON-1"])
+def test_clicks_are_about_the_calls_that_were_shown(conversation: str | None) -> None:
+    x = explore(_hangups(10, 11, conversation=conversation))
+    place, generation = x.table["rows"][0][0], x.table["generation"]
+    x.reload(_hangups(10, 11, 12, conversation=conversation))
+    for message in ({"do": "toggle", "place": place}, {"do": "choose", "places": [place]}, {"do": "all"},
+                    {"do": "choose", "places": [place], "open": place}):  # fmt: skip
+        ask(x, **message, generation=generation)
+        assert "read again" in state(x)["error"]
+        assert (len(x.selected), x.timeline, state(x)["opened"]) == (0, None, None)
+    # What is the same whatever the calls are is done.
+    ask(x, do="sort", column="outcome", descending=True, generation=generation)
+    assert (state(x)["error"], x.table["sort"]) == ("", "outcome")
+    ask(x, do="toggle", place=place, generation=x.table["generation"])
+    assert (state(x)["error"], len(x.selected)) == ("", 1)
+    for gone in (3, 99, -1):
+        ask(x, do="choose", places=[gone], open=gone, generation=x.table["generation"])
+        assert "no such call" in state(x)["error"]
+        assert (len(x.selected), state(x)["opened"]) == (1, None)
+
+
+@pytest.mark.parametrize("conversation", ["CON-{}", None, "CON-1"])
+def test_calls_stay_selected_when_the_data_is_read_again(conversation: str | None) -> None:
+    x = explore(_hangups(10, 11, 12, conversation=conversation))
+    chosen = x.calls.index[x.calls["started_at"].dt.hour.isin([10, 12])].to_list()
+    ask(x, do="choose", places=chosen)
+    if conversation == "CON-{}":
+        ask(x, do="choose", places=chosen, open=chosen[0])
+    before = x.selected["to_address"].to_list()
+    assert len(before) == 2
+    x.reload(_hangups(10, 11, 12, 13, 14, conversation=conversation))
+    assert x.selected["to_address"].to_list() == before
+    shown = state(x)
+    assert shown["count"] == 2
+    assert [cells[3] for place, cells in shown["rows"] if place in shown["on_page"]] == sorted(
+        (x._view.display.party(each) for each in before), reverse=True
+    )
+    if conversation == "CON-{}":
+        assert shown["opened"] == x.selected.index[0]
+    x.reload(_hangups(11, 13, conversation="CON-{}"))
+    assert (len(x.selected), state(x)["opened"]) == (0, None)
+
+
 @pytest.mark.slow
 def test_from_python(frames: Any) -> None:
     x = explore(frames)

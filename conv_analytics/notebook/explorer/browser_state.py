@@ -25,11 +25,12 @@ def filtering(view: View) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def table(view: View) -> dict[str, Any]:
-    """The rows of the current page, their order, and their positions among all rows."""
+def table(view: View, generation: int) -> dict[str, Any]:
+    """The rows of the current page, their order, and their positions among all rows of this generation of the data."""
     return {
         "rows": [[place, cells] for place, cells in view.page()], "first": view.first, "matching": len(view.places),
         "total": len(view.frame), "sort": view.sort, "descending": view.descending,
+        "generation": generation,
     }  # fmt: skip
 
 

@@ -48,6 +48,8 @@ export class Explorer {
   show(state, changed) {
     const before = this.state, focused = focusedIn(this.root), inside = this.body.contains(focused);
     this.state = state;
+    // Positions are those of one generation of the data.
+    if (before && before.generation !== state.generation) this.focused = this.anchor = -1;
     // What was asked for last counts until all is answered.
     const settled = !this.send.pending();
     if (settled) this.filters = state.filters;
@@ -182,7 +184,7 @@ export class Explorer {
     this.pager.replaceChildren(turn("\u2039", "Previous page", first - page, first > 0), make("span", {}, span),
       turn("\u203a", "Next page", first + page, last < matching),
       make("span", { class: "ca-quiet ca-right", "aria-live": "polite" }, selected ? some : "click or Enter: timeline; Space or Ctrl and click: select"),
-      ...(selected ? [make("button", { type: "button", onclick: () => this.send({ do: "choose", places: [] }) }, "select none")] : []));
+      ...(selected ? [make("button", { type: "button", onclick: () => this.choose([]) }, "select none")] : []));
   }
 
   // -- what the reader asks for
@@ -238,15 +240,18 @@ export class Explorer {
     this.focused = Number(row.dataset.place);
   }
 
+  /** Send a request about calls: their positions are those of the data that is shown. */
+  sendOf(message) { this.send({ ...message, generation: this.state.generation }); }
+
   choose(places, open = null) {
     this.mark(places);
-    this.send({ do: "choose", places, open });
+    this.sendOf({ do: "choose", places, open });
   }
 
   toggled(place) {
     this.anchor = place;
     const row = this.row(place), selected = row?.getAttribute("aria-selected") === "true";
-    this.send({ do: "toggle", place });
+    this.sendOf({ do: "toggle", place });
     row?.setAttribute("aria-selected", String(!selected));
   }
 
@@ -287,6 +292,6 @@ export class Explorer {
     if (!all && (event.ctrlKey || event.metaKey || event.altKey || !actions[event.key] || at < 0)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (all) this.send({ do: "all" }); else actions[event.key]();
+    if (all) this.sendOf({ do: "all" }); else actions[event.key]();
   }
 }

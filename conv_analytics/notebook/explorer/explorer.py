@@ -60,10 +60,12 @@ class Explorer(RequestWidget):
     ) -> None:
         self._tz, self._mask, self._profile = tz, mask, profile
         self._opened: int | None = None
+        # Requests name calls by their positions, and another thread may read other data while they are under way.
+        self._generation = 0
         self._timeline: OpenTimeline | None = None
         self._read(data)
         self.panel = panel
-        state = {"filtering": browser_state.filtering(self._view), "table": browser_state.table(self._view),
+        state = {"filtering": browser_state.filtering(self._view), "table": self._table(),
                  "selection": browser_state.selection(self._view, None)}  # fmt: skip
         # An export reports from its own thread, while the browser may send a request: one lock for both.
         super().__init__(self._answer, self._fragment, None if panel is None else panel.lock, **state)
@@ -78,9 +80,9 @@ class Explorer(RequestWidget):
         return self
 
     def _read(self, data: Any) -> None:
-        self._data = data
-        frame, self._verdicts = cached_calls(data, profile_of(self._profile))
+        frame, verdicts = cached_calls(data, profile_of(self._profile))
         self._view = View(frame, tz=self._tz, mask=self._mask)
+        self._data, self._verdicts = data, verdicts
 
     @property
     def filters(self) -> Filters:
@@ -153,13 +155,15 @@ class Explorer(RequestWidget):
         return self
 
     def reload(self, data: Any) -> None:
-        """Show other data with the same filters, such as a folder after an export."""
+        """Show other data with the same filters, such as a folder after an export; its calls stay selected."""
         with self._lock, self.hold_sync():
-            filters, sort, descending = self._view.filters, self._view.sort, self._view.descending
+            before, opened = self._view, [] if self._opened is None else [self._opened]
             self._read(data)
-            self._view.filters = filters
-            self._view.order(sort, descending=descending)
-            self._opened = None
+            self._generation += 1
+            self._view.filters = before.filters
+            self._view.order(before.sort, descending=before.descending)
+            self._view.choose(self._view.same_calls(before, before.chosen))
+            self._opened = next(iter(self._view.same_calls(before, opened)), None)
             self._show_calls()
 
     def _on_export(self, folder: Path) -> None:
@@ -184,25 +188,30 @@ class Explorer(RequestWidget):
         self._show_selection()
 
     def _change(self, request: dict[str, Any]) -> None:
-        view = self._view
+        view, to_open = self._view, request.get("open")
+        of_calls = request["do"] in {"all", "toggle", "choose"} or to_open is not None
+        if of_calls and request.get("generation", self._generation) != self._generation:
+            raise ConfigError("The calls have just been read again: select or open them once more.")
+        if to_open is not None and not 0 <= int(to_open) < len(view.frame):
+            raise ConfigError("There is no such call.")
         match request["do"]:
             case "filter":
                 view.filters = Filters.of(request["filters"])
-                self.filtering, self.table = browser_state.filtering(view), browser_state.table(view)
+                self.filtering, self.table = browser_state.filtering(view), self._table()
             case "sort":
                 view.order(request["column"], descending=bool(request["descending"]))
-                self.table = browser_state.table(view)
+                self.table = self._table()
             case "turn":
                 view.go_to(int(request["first"]))
-                self.table = browser_state.table(view)
+                self.table = self._table()
             case "all":
                 view.choose(view.places.tolist())
             case "toggle":
                 self._toggle(int(request["place"]))
             case "choose":
                 view.choose(map(int, request["places"]))
-        if request.get("open") is not None:
-            self._open(int(request["open"]))
+        if to_open is not None:
+            self._open(int(to_open))
 
     def _toggle(self, place: int) -> None:
         chosen = self._view.chosen
@@ -231,8 +240,11 @@ class Explorer(RequestWidget):
                 self._timeline.rows = [int(row) for row in change.new["rows"]]
 
     def _show_calls(self) -> None:
-        self.filtering, self.table = browser_state.filtering(self._view), browser_state.table(self._view)
+        self.filtering, self.table = browser_state.filtering(self._view), self._table()
         self._show_selection()
+
+    def _table(self) -> dict[str, Any]:
+        return browser_state.table(self._view, self._generation)
 
     def _show_selection(self) -> None:
         self.selection = browser_state.selection(self._view, self._opened)

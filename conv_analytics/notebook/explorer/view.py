@@ -119,6 +119,20 @@ class View:
         """Select calls by their positions in `frame`."""
         self.chosen = [place for place in dict.fromkeys(places) if 0 <= place < len(self.frame)]
 
+    def same_calls(self, other: View, places: Iterable[int]) -> list[int]:
+        """The positions of calls of another view, those that are here, in the same order."""
+        wanted, keys = other.keys.iloc[list(places)], self.keys
+        found = np.flatnonzero(keys.isin(wanted))
+        by_key = dict(zip(keys.iloc[found], found.tolist(), strict=True))
+        return [by_key[key] for key in wanted if key in by_key]
+
+    @cached_property
+    def keys(self) -> pd.Series:
+        """What a call of `frame` is known by in other data: its conversation and number or, without one, its leg."""
+        ids = self.frame["conversation_id"].astype("str").fillna("")
+        number = self.frame["call"].astype("str").where(ids != "", self.frame["worst_leg_id"].astype("str").fillna(""))
+        return ids + "\n" + number
+
     def page(self) -> Iterator[tuple[int, list[str]]]:
         """The rows of the page: position in `frame`, and the texts of `COLUMNS`, masked."""
         places = self.places[self.first : self.first + PAGE]
