@@ -14,7 +14,9 @@ from collections.abc import Iterator
 PIECE_BYTES = 1 << 18
 #: Maximum nested codings of a body, and maximum consecutive members (gzip) of a stage.
 MAX_CODINGS, MAX_MEMBERS = 4, 1_000
-#: Ignored after the end of a compressed body: some servers add padding.
+#: How a member of gzip begins. Anything else after the end of a compressed body is ignored: some servers add padding.
+_MAGIC = b"\x1f\x8b"
+#: May also be between members.
 _PADDING = b"\0"
 
 _GZIP_OR_ZLIB, _RAW_DEFLATE = zlib.MAX_WBITS | 32, -zlib.MAX_WBITS
@@ -92,9 +94,10 @@ class _Stage:
 
     def __init__(self, limit: int) -> None:
         self._limit, self._size, self._members = limit, 0, 0
-        self._wbits = _GZIP_OR_ZLIB
-        self._inflater = zlib.decompressobj(self._wbits)
-        self._begun = False
+        self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+        self._begun = self._ended = False
+        # A header whose second byte is still to come.
+        self._held = b""
 
     @property
     def complete(self) -> bool:
@@ -103,10 +106,15 @@ class _Stage:
 
     def decompressed(self, data: bytes) -> Iterator[bytes]:
         """The decompressed pieces of a piece."""
-        more = False
+        data, self._held, more = self._held + data, b"", False
+        if not self._begun and len(data) < len(_MAGIC):
+            self._held = data
+            return
         while data or more:
-            if self._inflater.eof and not self._next(data):
-                return
+            if self._inflater.eof:
+                data = self._next(data)
+                if not data:
+                    return
             piece = self._inflate(data)
             self._begun = True
             if piece:
@@ -118,15 +126,18 @@ class _Stage:
             more = len(piece) == PIECE_BYTES
             data = self._inflater.unused_data or self._inflater.unconsumed_tail
 
-    def _next(self, data: bytes) -> bool:
-        """Begin the next member, if there is one."""
-        if not data.strip(_PADDING):
-            return False
+    def _next(self, data: bytes) -> bytes:
+        """Begin the next member, if there is one; return its bytes."""
+        data = data.lstrip(_PADDING)
+        if self._ended or not data.startswith(_MAGIC):
+            self._ended = self._ended or not _MAGIC.startswith(data)
+            self._held = b"" if self._ended else data
+            return b""
         self._members += 1
         if self._members >= MAX_MEMBERS:
             raise DamagedContent
-        self._inflater = zlib.decompressobj(self._wbits)
-        return True
+        self._inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+        return data
 
     def _inflate(self, data: bytes) -> bytes:
         try:
@@ -135,8 +146,7 @@ class _Stage:
             if self._begun:
                 raise DamagedContent from None
         # Some servers omit the zlib header of deflate.
-        self._wbits = _RAW_DEFLATE
-        self._inflater = zlib.decompressobj(self._wbits)
+        self._inflater = zlib.decompressobj(_RAW_DEFLATE)
         try:
             return self._inflater.decompress(data, PIECE_BYTES)
         except zlib.error:

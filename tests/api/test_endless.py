@@ -110,16 +110,37 @@ def test_bodies_are_unpacked(encoding: str | None, ways: tuple[str, ...], step: 
     assert content.whole() == body[: 700 * step]
 
 
-def test_deflate_without_its_header_is_unpacked() -> None:
-    content = Content("deflate", 100)
-    content.feed(_packed(b"hello", "raw"))
-    assert content.whole() == b"hello"
+@pytest.mark.parametrize("step", [1, 2, 7, 1 << 20])
+@pytest.mark.parametrize(("encoding", "ways"), [("deflate", ("raw",)), ("deflate, gzip", ("raw", "gzip"))])
+@pytest.mark.parametrize("body", [b"", b"hello", b'{"id":1}' * 50, bytes(range(256))])
+def test_deflate_without_its_header_is_unpacked(encoding: str, ways: tuple[str, ...], body: bytes, step: int) -> None:
+    packed = _packed(body, *ways)
+    for first in (0, 1, 2):
+        content = Content(encoding, 1000)
+        for piece in (b"", packed[:first], *(packed[at : at + step] for at in range(first, len(packed), step))):
+            content.feed(piece)
+        assert content.whole() == body
 
 
-def test_gzip_in_several_members_and_padded() -> None:
+@pytest.mark.parametrize("step", [1, 2, 7, 1 << 20])
+@pytest.mark.parametrize("end", [b"", bytes(512), b"\n", b"\r\n", b"\x1f", b"\n\x1f\x8b", b"\0\0\n", b"padding"])
+def test_gzip_in_several_members_and_padded(end: bytes, step: int) -> None:
+    for between in (b"", b"\0\0"):
+        whole = gzip.compress(b"one ") + between + gzip.compress(b"two") + end
+        content = Content("gzip", 1000)
+        for at in range(0, len(whole), step):
+            content.feed(whole[at : at + step])
+        assert content.whole() == b"one two"
+
+
+@pytest.mark.parametrize("step", [1, 1 << 20])
+def test_a_member_that_is_cut_off_is_no_padding(step: int) -> None:
+    whole = gzip.compress(b"one ") + gzip.compress(b"two" * 100)[:-9]
     content = Content("gzip", 1000)
-    content.feed(gzip.compress(b"one ") + gzip.compress(b"two") + bytes(512))
-    assert content.whole() == b"one two"
+    for at in range(0, len(whole), step):
+        content.feed(whole[at : at + step])
+    with pytest.raises(DamagedContent):
+        content.whole()
 
 
 BOMB = b"0" * (40 << 20)
