@@ -129,17 +129,20 @@ def is_safe_to_repeat(error: APIError) -> bool:
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Read a Retry-After header, a number of seconds or an HTTP date, as seconds from now.
 
-    Negative when the date is in the past; None when the header is absent or unreadable.
+    Negative when the date is in the past; None when the header is absent or unreadable. Of several numbers, as where
+    a proxy has added one, the largest.
 
     >>> retry_after("120"), retry_after("-5"), retry_after("soon"), retry_after(None)
     (120.0, -5.0, None, None)
     >>> retry_after("Sat, 21 Nov 2026 09:30:10 GMT", datetime(2026, 11, 21, 9, 30, tzinfo=UTC))
     10.0
+    >>> retry_after("7, 30")
+    30.0
     """
     if value is None:
         return None
-    match = _SECONDS.fullmatch(value)
-    if match:
-        return float(match[1])
-    instant = http_date(value)
-    return None if instant is None else instant - (now or datetime.now(UTC)).timestamp()
+    matches = [_SECONDS.fullmatch(part) for part in value.split(",")]
+    instant = None if all(matches) else http_date(value)
+    if instant is not None:
+        return instant - (now or datetime.now(UTC)).timestamp()
+    return max((float(match[1]) for match in matches if match), default=None)

@@ -115,6 +115,11 @@ def test_final_answers(status: int) -> None:
         ("٣", None),
         (None, None),
         ("Sat, 99 Nov 2026 09:31:00 GMT", None),
+        ("7, 7", 7.0),
+        ("7,30 , 1.5", 30.0),
+        ("soon, 7", 7.0),
+        (", ,", None),
+        ("7, Sat, 21 Nov 2026 09:31:00 GMT", 7.0),
     ],
 )
 def test_retry_after_forms(header: str | None, seconds: float | None) -> None:
