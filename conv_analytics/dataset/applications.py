@@ -72,7 +72,7 @@ class Applications(Dataset):
         import pandas as pd  # noqa: PLC0415  the dataset's readers load it when they need it
 
         frames = [each[table].assign(**{APPLICATION: name}) for name, each in self._having(table)]
-        whole = pd.concat(frames, ignore_index=True)
+        whole = pd.concat(_alike(frames), ignore_index=True)
         return whole.astype({APPLICATION: "string"})
 
     def history(self) -> pd.DataFrame:
@@ -270,6 +270,18 @@ def _streamed(parts: Mapping[str, DatasetTable], columns: Sequence[str]) -> Iter
         for batch in table.select(own).reader():
             rows = pa.Table.from_batches([batch])
             yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(application), len(rows))).select(list(columns))
+
+
+def _alike(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Frames whose categorical columns have the categories of all: with others, pandas joins them to texts."""
+    categories: dict[str, dict[Any, None]] = {}
+    for frame in frames:
+        for name in frame.select_dtypes("category"):
+            categories.setdefault(str(name), {}).update(dict.fromkeys(frame[name].cat.categories))
+    return [
+        frame.assign(**{name: frame[name].cat.set_categories(list(words)) for name, words in categories.items()})
+        for frame in frames
+    ]
 
 
 def _joined(parts: Sequence[pa.Table]) -> pa.Table:

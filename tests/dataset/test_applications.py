@@ -67,6 +67,24 @@ def test_a_table_has_the_rows_of_all_with_their_application(data: Applications) 
         data["nothing"]
 
 
+def test_dtypes_are_those_of_one_application(data: Applications) -> None:
+    different = 0
+    for table in data.tables:
+        frame = data[table].drop(columns="application_id")
+        for each in (each[table] for each in data.applications.values() if table in each.tables):
+            assert list(frame) == list(each)
+            for name, dtype in each.dtypes.items():
+                if not isinstance(dtype, pd.CategoricalDtype):
+                    assert frame[name].dtype == dtype, (table, name)
+                    continue
+                assert isinstance(frame[name].dtype, pd.CategoricalDtype), (table, name)
+                # A column without any word has no dtype of words either.
+                assert dtype.categories.empty or frame[name].cat.categories.dtype == dtype.categories.dtype
+                assert set(dtype.categories) <= set(frame[name].cat.categories)
+                different += len(dtype.categories) < len(frame[name].cat.categories)
+    assert different, "one of them has words that the other lacks"
+
+
 def test_some_columns_have_every_row(data: Applications) -> None:
     for each in (data, *data.applications.values()):
         more = ["application_id"] if each is data else []
