@@ -128,7 +128,7 @@ class ArrowInput:
         if done is not None:
             return done
         # Anything beyond a cast of the same values, or invalid values, is left to pandas: this column alone.
-        typed = coerce.pandas_columns(self._name, pa.table({name: plain}).to_pandas(), {name: kind})[name]
+        typed = coerce.pandas_columns(self._name, coerce.to_pandas(pa.table({name: plain})), {name: kind})[name]
         return pa.array(typed.array, arrow_type(kind), from_pandas=True)
 
     def _plain(self, name: str) -> Any:

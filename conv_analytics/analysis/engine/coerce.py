@@ -22,9 +22,17 @@ _TYPES: Mapping[Any, str] = {
     int: "Int64", float: "float64", Decimal: "float64", bool: "boolean", datetime: "datetime64[us, UTC]",
 }  # fmt: skip
 _TEXT = "str"
+_LEAST, _MOST = -(2**63), 2**63 - 1
+#: The dtypes of columns that come from Arrow.
+_DTYPES = {pa.string(): pd.StringDtype(na_value=float("nan")), pa.int64(): pd.Int64Dtype(),
+           pa.bool_(): pd.BooleanDtype()}  # fmt: skip
 _NAIVE = (
     "Column {column!r} of {table} has instants without a time zone. Say which one they are in, for example: "
     "frame[{column!r}] = frame[{column!r}].dt.tz_localize('UTC')."
+)
+_NO_NUMBERS = (
+    "Column {column!r} of {table} holds {what}, not numbers. Convert it first; durations, for example: "
+    "frame[{column!r}] = frame[{column!r}].dt.total_seconds()."
 )
 _NO_INSTANTS = (
     "Column {column!r} of {table} holds {dtype}, not instants. Convert it, for example: "
@@ -52,26 +60,61 @@ def _as(table: str, name: str, series: pd.Series[Any], kind: Any, dtype: str) ->
     try:
         if dtype == "str":
             return _texts(series)
-        if isinstance(series.dtype, pd.CategoricalDtype) or pd.api.types.is_object_dtype(series.dtype):
-            series = series.astype("object")
-            series = series.where(series.notna(), None)
+        series = _plain_values(series)
         if dtype == "boolean":
             return series.astype("boolean")
-        numbers = pd.to_numeric(series)
-        return numbers.astype("Int64") if dtype == "Int64" else numbers.astype("Float64").astype("float64")
-    except (TypeError, ValueError) as error:
+        return _numbers(table, name, series, dtype)
+    except (OverflowError, TypeError, ValueError) as error:
         raise ConfigError(
             f"Column {name!r} of {table} cannot be read as {dtype}: {error}. Convert it first."
         ) from error
 
 
+def _plain_values(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Categories as their values, and objects of one type as that type where pandas has it."""
+    dtype = series.dtype
+    decimals = isinstance(dtype, pd.ArrowDtype) and pa.types.is_decimal(dtype.pyarrow_dtype)
+    if decimals or isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_object_dtype(dtype):
+        series = series.astype("object")
+        series = series.where(series.notna(), None)
+        if pd.api.types.infer_dtype(series, skipna=True) in {"timedelta", "timedelta64", "datetime", "datetime64"}:
+            return series.infer_objects()
+    return series
+
+
+def _numbers(table: str, name: str, series: pd.Series[Any], dtype: str) -> pd.Series[Any]:
+    known = series.dropna()  # A null would turn whole numbers into floats, which round them above 2**53.
+    if no_number := {"m": "durations", "M": "instants"}.get(series.dtype.kind):
+        if no_number == "instants" or not name.endswith("_s"):
+            raise no_numbers(table, name, no_number)
+        known = known.dt.total_seconds()
+    if dtype == "Int64" and pd.api.types.is_object_dtype(known.dtype):
+        known = known.map(lambda value: int(value) if isinstance(value, Decimal) and value == int(value) else value)
+    numbers = pd.to_numeric(known)
+    if dtype == "float64":
+        return numbers.astype("Float64").astype("float64").reindex(series.index)
+    if len(numbers) and not _LEAST <= int(numbers.min()) <= int(numbers.max()) <= _MOST:
+        raise OverflowError(f"{numbers.abs().max()} does not fit in 64 bits")
+    return numbers.astype("Int64").reindex(series.index)
+
+
 def _texts(series: pd.Series[Any]) -> pd.Series[Any]:
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        values = series.dtype.categories.dtype
+        if pd.api.types.is_float_dtype(values) or pd.api.types.is_object_dtype(values):
+            series = series.astype(values)
+    # Phone numbers read from a file with gaps are floats: 442079460000.0.
     if pd.api.types.is_float_dtype(series.dtype):
-        # Phone numbers read from a file with gaps are floats: 442079460000.0.
         series = series.astype("Int64")
+    elif pd.api.types.is_object_dtype(series.dtype):
+        series = pd.Series(list(map(_whole, series)), index=series.index, dtype="object")
     return (
         series.astype("str") if isinstance(series.dtype, pd.CategoricalDtype) else series.astype("string").astype("str")
     )
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float | np.floating) and value.is_integer() else value
 
 
 def _instants(table: str, name: str, series: pd.Series[Any]) -> pd.Series[Any]:
@@ -115,13 +158,16 @@ def no_instants(table: str, column: str, dtype: str, *, naive: bool) -> ConfigEr
     return ConfigError((_NAIVE if naive else _NO_INSTANTS).format(column=column, table=table, dtype=dtype))
 
 
+def no_numbers(table: str, column: str, what: str) -> ConfigError:
+    """The error for a column that should hold numbers, but has durations or instants."""
+    return ConfigError(_NO_NUMBERS.format(column=column, table=table, what=what))
+
+
 def from_arrow(table: pa.Table) -> pd.DataFrame:
     """Arrow as pandas, column by column to save memory."""
-    kinds = {pa.string(): pd.StringDtype(na_value=float("nan")), pa.int64(): pd.Int64Dtype(),
-             pa.bool_(): pd.BooleanDtype()}  # fmt: skip
     fields = [pa.field(field.name, _plain(field.type)) for field in table.schema]
     table = table.cast(pa.schema(fields))
-    frame: pd.DataFrame = table.to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=_DTYPES.get, split_blocks=True, self_destruct=True)
     return frame
 
 
@@ -156,13 +202,26 @@ def with_answer_dtypes(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.Data
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """Arrow as pandas, with dictionary values as text."""
-    fields = [pa.field(field.name, _text(field.type)) for field in table.schema]
-    return from_arrow(table.cast(pa.schema(fields)))
+    """A caller's rows as pandas, with dictionary values as text; whoever reads a column converts it.
+
+    Instants without a time zone and numbers that do not fit stay as they are: the reader of the column refuses them.
+    """
+    done = {name: _given(column).to_pandas(types_mapper=_DTYPES.get)
+            for name, column in zip(table.column_names, table.columns, strict=True)}  # fmt: skip
+    return pd.DataFrame(done, index=pd.RangeIndex(len(table)))
 
 
-def _text(kind: pa.DataType) -> pa.DataType:
-    return pa.string() if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind) else kind
+def _given(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    if pa.types.is_timestamp(kind):
+        # Fractions of a microsecond are cut off, as everywhere here.
+        return column if kind.tz is None else column.cast(pa.timestamp("us", "UTC"), safe=False)
+    try:
+        return column.cast(_plain(kind))
+    except pa.ArrowInvalid:
+        return column
 
 
 def from_pandas(frame: pd.DataFrame, kind: str) -> Any:
@@ -181,6 +240,7 @@ __all__ = [
     "instants",
     "micros",
     "no_instants",
+    "no_numbers",
     "pandas_columns",
     "to_pandas",
     "with_answer_dtypes",

@@ -72,7 +72,7 @@ class PandasTable:
             return pa.nulls(len(self), arrow_type(kind))
         try:
             plain = pa.array(self._frame[name].array, from_pandas=True)
-        except (pa.ArrowException, TypeError, ValueError):
+        except (pa.ArrowException, OverflowError, TypeError, ValueError):
             plain = None
         done = None if plain is None else as_it_is(plain, kind)
         # Anything beyond a cast of the same values, or invalid values, is left to pandas.
@@ -100,7 +100,12 @@ def as_it_is(column: Any, kind: Any) -> pa.Array | None:
     values = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if wanted == TEXT and (pa.types.is_string(values) or pa.types.is_large_string(values)):
         return column.cast(TEXT)
-    return column.cast(wanted) if pa.types.is_integer(column.type) and pa.types.is_int64(wanted) else None
+    if not (pa.types.is_integer(column.type) and pa.types.is_int64(wanted)):
+        return None
+    try:
+        return column.cast(wanted)
+    except pa.ArrowInvalid:  # Unsigned, and above the range of int64.
+        return None
 
 
 class FolderTable:

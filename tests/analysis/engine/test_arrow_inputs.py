@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import duckdb
 import narwhals as nw
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -124,6 +126,30 @@ def test_what_is_no_instant_is_refused(values: pa.Array, says: str) -> None:
     for make in (pa.table, pl.DataFrame):
         with pytest.raises(ConfigError, match=says):
             Rows.read(Source.of({"hangups": make(pa.table({"at": values}))}), "hangups", ["at"])
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "polars", "lazy polars", "duckdb"])
+def test_a_timeline_refuses_instants_without_a_time_zone(kind: str) -> None:
+    give = {"pandas": pd.DataFrame, "duckdb": lambda frame: duckdb.from_arrow(KINDS["pyarrow"](frame))} | KINDS
+    instants = {name: frame.select_dtypes("datetimetz") for name, frame in TABLES.items()}
+    naive = {
+        name: TABLES[name].assign(**{each: values.dt.tz_localize(None) for each, values in columns.items()})
+        for name, columns in instants.items()
+    }
+    with pytest.raises(ConfigError, match="has instants without a time zone"):
+        timeline({name: give[kind](frame) for name, frame in naive.items()}, "CON-1")
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "polars", "duckdb"])
+def test_a_timeline_cuts_off_fractions_of_a_microsecond(kind: str) -> None:
+    give = {"pandas": pd.DataFrame, "duckdb": lambda frame: duckdb.from_arrow(KINDS["pyarrow"](frame))} | KINDS
+    nanosecond, too_large = pd.Timedelta(1, unit="ns"), np.uint64(2**63)
+    finer = {
+        name: frame.assign(at=frame["at"].dt.as_unit("ns") + nanosecond, other=too_large)
+        for name, frame in TABLES.items()
+    }
+    found = timeline({name: give[kind](frame) for name, frame in finer.items()}, "CON-1")
+    pd.testing.assert_frame_equal(found, timeline(TABLES, "CON-1"))
 
 
 def test_what_can_be_read_only_once_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -168,6 +169,108 @@ def test_nan_of_a_relation_is_null_and_whole_numbers_are_texts_without_a_point(k
         assert sorted(found.fetchall(), key=str) == [
             (4.5, 486, None, "23410"), (None, None, "23410", "23410.50"), (None, None, None, None)
         ]  # fmt: skip
+
+
+#: Ways of giving a column of a pandas frame, and frames of other libraries with it.
+GIVEN = {
+    "pandas": lambda frame: frame,
+    "objects": lambda frame: frame.astype("object").where(frame.notna(), None),
+    "categories": lambda frame: frame.astype("category"),
+    "arrow dtypes": lambda frame: frame.convert_dtypes(dtype_backend="pyarrow"),
+    "pyarrow": lambda frame: pa.Table.from_pandas(frame, preserve_index=False),
+    "polars": lambda frame: pl.from_arrow(pa.Table.from_pandas(frame, preserve_index=False)),
+}
+
+
+def column(frame: Any, name: str, table: str = "hangups") -> list[Any]:
+    """A column as questions read it, with None for nulls."""
+    values = Rows.read(Source.of({table: frame}), table, [name]).collect()[name]
+    return [None if pd.isna(value) else value for value in values]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_durations_are_numbers_only_in_columns_of_seconds(given: str) -> None:
+    frame = pd.DataFrame({"duration_s": pd.to_timedelta([3, None], unit="s")})
+    assert column(GIVEN[given](frame), "duration_s", "call_records") == [3, None]
+    frame = pd.DataFrame({"price": pd.to_timedelta([3, None], unit="s")})
+    with pytest.raises(ConfigError, match=r"'price' of call_records holds durations, not numbers.*total_seconds"):
+        column(GIVEN[given](frame), "price", "call_records")
+    frame = pd.DataFrame({"duration_s": pd.to_timedelta([0.5, None], unit="s")})
+    with pytest.raises(ConfigError, match="'duration_s' of call_records cannot be read as Int64"):
+        column(GIVEN[given](frame), "duration_s", "call_records")
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("zone", ["UTC", None])
+def test_instants_are_no_numbers(given: str, zone: str | None) -> None:
+    frame = pd.DataFrame({"duration_s": pd.DatetimeIndex(["2026-01-01", None], tz=zone)})
+    with pytest.raises(ConfigError, match="'duration_s' of call_records holds instants, not numbers"):
+        column(GIVEN[given](frame), "duration_s", "call_records")
+
+
+@pytest.mark.parametrize("value", ["interval 3 second", "timestamp '2026-01-01'", "current_timestamp"])
+def test_types_of_duckdb_that_are_no_numbers_are_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"'duration_s' of call_records holds .*, not numbers"):
+        column(duckdb.sql(f"select {value} as duration_s"), "duration_s", "call_records")
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pd.Series([str(BIG), None]),
+        pd.Series([str(BIG), None], dtype="object"),
+        pd.Series([str(BIG), None], dtype="category"),
+        pd.Series([BIG, None], dtype="object"),
+        pd.Series([BIG, None], dtype="object").astype("category"),
+        pd.Series([Decimal(BIG), None], dtype="object"),
+        pd.Series([Decimal(BIG), None], dtype=pd.ArrowDtype(pa.decimal128(20, 0))),
+        pd.Series([BIG, None], dtype="UInt64"),
+    ],
+)
+def test_large_whole_numbers_stay_exact(given: pd.Series) -> None:
+    frame = pd.DataFrame({"event_id": given})
+    assert column(frame, "event_id") == [BIG, None]
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    assert column(arrow, "event_id") == [BIG, None]
+    assert column(pl.from_arrow(arrow), "event_id") == [BIG, None]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pd.Series([2**63, None], dtype="UInt64"),
+        pd.Series([2**63], dtype="uint64"),
+        pd.Series([2**63, None], dtype="object"),
+        pd.Series([str(2**65), None]),
+        pd.Series([float("inf"), 1]),
+        pd.Series([Decimal("Infinity"), None], dtype="object"),
+        pd.Series([4.5, None]),
+    ],
+)
+def test_numbers_that_are_no_64_bit_integers_are_refused(given: pd.Series) -> None:
+    frame = pd.DataFrame({"event_id": given})
+    with pytest.raises(ConfigError, match="'event_id' of hangups cannot be read as Int64"):
+        column(frame, "event_id")
+    if given.dtype != "object":
+        with pytest.raises(ConfigError, match="'event_id' of hangups cannot be read as Int64"):
+            column(pa.Table.from_pandas(frame, preserve_index=False), "event_id")
+
+
+@pytest.mark.parametrize("given", [*GIVEN, "duckdb"])
+def test_phone_numbers_that_a_file_made_floats_are_numbers_again(given: str) -> None:
+    frame = pd.DataFrame({"to_number": [447700900123.0, None]})
+    give = GIVEN.get(given, lambda frame: duckdb.from_arrow(pa.Table.from_pandas(frame, preserve_index=False)))
+    assert column(give(frame), "to_number") == ["447700900123", None]
+
+
+def test_objects_of_several_types_are_texts() -> None:
+    mixed = pd.Series(["+447700900123", 447700900124.0, 447700900125, None], dtype="object")
+    expected = ["+447700900123", "447700900124", "447700900125", None]
+    for given in (mixed, mixed.astype("category")):
+        assert column(pd.DataFrame({"to_number": given}), "to_number") == expected
 
 
 @pytest.mark.parametrize("data", [3, "hangups", {"hangups": [1]}, None])

@@ -10,6 +10,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import narwhals as nw
@@ -27,6 +28,9 @@ T = TypeVar("T")
 
 _HASH = "conv_analytics_hash"
 _CONVERSATION = "conversation_id"
+_NUMBERS = (int, float, Decimal)
+#: Prefixes of the types that can be cast to numbers on one engine or another, but are none.
+_NO_NUMBERS = ("interval", "timestamp", "date", "time")
 
 
 class LazyEngine(NoCache, ABC):
@@ -155,6 +159,8 @@ class LazyEngine(NoCache, ABC):
         wanted, value = words.type_of(kind), words.quote(name)
         if kind is datetime and actual not in {wanted, words.untyped}:
             raise coerce.no_instants(table, name, actual, naive=actual.startswith(words.instants))
+        if kind in _NUMBERS and actual.lower().startswith(_NO_NUMBERS):
+            raise coerce.no_numbers(table, name, actual)
         if reading and actual in words.floats:
             value = f"case when isnan({value}) then null else {value} end"
         if actual == wanted:
