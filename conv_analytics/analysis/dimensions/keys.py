@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.answers import ANSWERS
 from conv_analytics.analysis.engine.columns import CALLS, LEGS
 from conv_analytics.errors import ConfigError
 
@@ -26,7 +28,7 @@ FROM, TO = "valid_from", "valid_to"
 LEG_TEXTS = tuple(column.name for column in LEGS if column.kind is str)
 #: Column names of legs, calls, verdicts or answers.
 TAKEN = frozenset({
-    *(column.name for column in (*LEGS, *CALLS)), *zones.KEYS,
+    *(column.name for column in (*LEGS, *CALLS)), *zones.KEYS, *itertools.chain.from_iterable(ANSWERS.values()),
     "metric", "k", "n", "rate", "lo", "hi", "unknown", "enough", "value", "limit", "p", "q", "excess", "shrunk",
     "clusters", "deff", "rest_rate", "offender", "least_p", "k0", "k1", "n0", "n1", "rate0", "rate1", "share0",
     "share1", "mix", "change", "changed", "group", "rule", "profile", "verdict", "evidence_event_id", "confidence",

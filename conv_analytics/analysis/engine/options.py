@@ -5,14 +5,29 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
+from conv_analytics.analysis.engine.answers import reserved
 from conv_analytics.errors import ConfigError
 
 
-def keys_of(by: str | Sequence[str]) -> list[str]:
-    """The keys to group by as a list: one name is one key."""
+def keys_of(by: str | Sequence[str], question: str) -> list[str]:
+    """The keys to group by as a list: one name is one key.
+
+    Raises
+    ------
+    ConfigError
+        If a key is named twice, or has the name of another column of the question's answer, or one for internal use.
+    """
     names = [by] if isinstance(by, str) else list(by)
     if len(set(names)) < len(names):
         raise ConfigError(f"by={names} names a key twice.")
+    for name in names:
+        internal = name.startswith("_") or name.endswith("_at_us")
+        if internal or name in reserved(question):
+            why = "is reserved for internal use" if internal else f"is a column of {question}() itself"
+            rename = {name: "own_" + name.lstrip("_")}
+            raise ConfigError(
+                f"by={names}: {name!r} {why}. Rename it first, for example: legs(data).rename(columns={rename})."
+            )
     return names
 
 

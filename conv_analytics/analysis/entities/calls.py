@@ -22,6 +22,8 @@ GAP_S = 5
 _KEY = ("conversation_id", "call")
 _CONVERSATION = "conversation_id"
 _ENDLESS = 2**62
+#: Prefix of custom columns until the calls are done.
+_OWN = "_own_"
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
 #: The party that ended a leg, by its hangup, as far as it counts here.
 _WHO = ("this_leg", "network", "platform")
@@ -78,27 +80,37 @@ def calls(data: Any) -> Any:
 
 
 def call_rows(source: Source, needs: Collection[str] = ()) -> Rows:
-    """The calls for further questions; with ``last_at``, the last known instant, null while a call is up.
+    """The calls for further questions; with ``_last_at``, the last known instant, null while a call is up.
 
     A frame of legs must have the columns that the columns `needs` of calls are made from.
     """
     own = source.dimension_columns
     needed = (*_REQUIRED, *(name for name in _NEEDED if name in needs and name not in _REQUIRED))
     legs = leg_rows(source, (*_NEEDED, *own), needed=needed)
+    # Custom columns are kept under other names: theirs may be those of internal columns.
+    legs = legs.rename({name: _OWN + name for name in own}) if own else legs
     numbered = _numbered(legs.with_micros(*_INSTANTS, suffix="")).materialized()
     together = _per_call(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),
     )  # fmt: skip
-    of_main = ("to_address", "country", "network_code", "sip_code", *own, nw.col("outcome").alias("leg_outcome"))
+    of_main = (
+        "to_address",
+        "country",
+        "network_code",
+        "sip_code",
+        *(_OWN + name for name in own),
+        nw.col("outcome").alias("leg_outcome"),
+    )
     rows = together.join(first, on=[_CONVERSATION, "first"], how="left")
     rows = rows.join(
         numbered.select(_CONVERSATION, nw.col("place").alias("main"), *of_main), on=[_CONVERSATION, "main"], how="left"
     )
     rows = with_hung_up_by(_timed(rows))
     named = nw.when(nw.col(_CONVERSATION) != "").then(nw.col(_CONVERSATION)).alias(_CONVERSATION)
-    rows = rows.with_columns(named).select(*(column.name for column in CALLS), *own, "last_at")
-    return rows.with_instants("started_at", "answered_at", "ended_at", "last_at")
+    custom = (nw.col(_OWN + name).alias(name) for name in own)
+    rows = rows.with_columns(named).select(*(column.name for column in CALLS), *custom, "_last_at")
+    return rows.with_instants("started_at", "answered_at", "ended_at", "_last_at")
 
 
 def _numbered(rows: Rows) -> Rows:
@@ -188,7 +200,7 @@ def _timed(rows: Rows) -> Rows:
         nw.when(col("was_answered")).then(nw.lit("answered")).otherwise(col("leg_outcome")).alias("outcome"),
         nw.when(col("was_answered")).then(col("both_up")).alias("answered_at"),
         nw.when(col("still") == 0).then(col("last_end")).alias("ended_at"),
-        nw.when((col("reach") < _ENDLESS) & (col("reach") > 0)).then(col("reach")).alias("last_at"),
+        nw.when((col("reach") < _ENDLESS) & (col("reach") > 0)).then(col("reach")).alias("_last_at"),
     )
     talk = col("one_down") - col("answered_at")
     words = {"open": col("still") > 0, **{name: col(f"has_{name}") > 0 for name in LEG_FLAGS}}

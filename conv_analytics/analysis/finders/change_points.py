@@ -106,7 +106,7 @@ def change_points(
             f"weeks={weeks}, min_n={min_n}, limit={limit}, false_alarms={false_alarms}, weight={weight}: weeks and "
             "min_n are 1 or more, limit above 0, false_alarms between 0 and 1, weight above 0 and up to 1."
         )
-    keys = keys_of(by)
+    keys = keys_of(by, "change_points")
     rows = case_rows(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, timed=True)
     rows = rows.filter(~nw.col("started_at").is_null()).materialized()
     counts = counts_of(with_periods(rows, per, tz).select(*keys, "_period", "_k", "_n"), [*keys, "_period"])

@@ -118,7 +118,7 @@ def compare(
     >>> told.why, told.groups[["route", "rate0", "rate1"]].values.tolist()
     ('mix', [['B', 0.3, 0.32], ['A', 0.8, 0.82]])
     """
-    keys = keys_of(by)
+    keys = keys_of(by, "compare")
     if not keys:
         raise ConfigError("by names no column: a mix needs groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < confidence < 1:

@@ -104,7 +104,7 @@ def offenders(
     1     c   1    1    0.92    0.34     False
     2     a   4  200  -37.58    0.02     False
     """
-    keys = keys_of(by)
+    keys = keys_of(by, "offenders")
     if not keys:
         raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < fdr < 1:

@@ -10,6 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine.answers import ANSWERS
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.options import keys_of
@@ -49,10 +50,6 @@ TIMERS: Mapping[float, str] = {
 }
 #: Stricter than `offenders`: every group is tested for every timer, and densities are not quite smooth.
 CLIFF_FDR = 0.05
-_COLUMNS = (
-    "timer_s", "k", "n", "rate", "lo", "hi", "around", "shared", "expected", "excess", "p", "q", "enough", "cliff",
-    "likely",
-)  # fmt: skip
 #: Longer calls are counted, but not searched. [s]
 LONGEST_S = 4 * 3600.0
 _ELSEWHERE = "no known timer: a limit, a timer or a recording on the way of these calls only"
@@ -135,7 +132,7 @@ def timer_cliffs(
         )
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    source, keys = Source.of(data), keys_of(by)
+    source, keys = Source.of(data), keys_of(by, "timer_cliffs")
 
     def attempts_with(*more: str) -> Rows:
         needs = {"answered", "talk_s", *more}
@@ -163,7 +160,7 @@ def timer_cliffs(
                            ).astype({"likely": "str"})  # fmt: skip
     cliffs = cliffs.assign(_first=~cliffs["cliff"].astype(bool), _size=-cliffs["excess"])
     cliffs = cliffs.sort_values(["_first", "_size", *keys, "timer_s"], kind="stable", ignore_index=True)
-    return source.result(cliffs[[*keys, *_COLUMNS]])
+    return source.result(cliffs[[*keys, *ANSWERS["timer_cliffs"]]])
 
 
 class _Histograms:

@@ -81,7 +81,7 @@ def traffic_changes(
             f"weeks={weeks}, min_expected={min_expected}, false_alarms={false_alarms}, weight={weight}: weeks is 1 or "
             "more, min_expected above 0, false_alarms between 0 and 1, weight above 0 and up to 1."
         )
-    source, keys = Source.of(data), keys_of(by)
+    source, keys = Source.of(data), keys_of(by, "traffic_changes")
     rows = scopes.attempts(source, scope=scope, unit=unit, needs={"started_at"}, by=keys).with_time_keys(keys, tz)
     rows = rows.filter(~nw.col("started_at").is_null()).select(*dict.fromkeys((*keys, "started_at"))).materialized()
     counts = with_periods(rows, per, tz).grouped([*keys, "_period"], [nw.len().alias("n")])

@@ -85,7 +85,7 @@ def concurrency(
     """
     source = Source.of(data)
     spans, _ = _spans(_Query(source, unit, scope, busy_from, until))
-    steps, still = _steps(spans), _steps(spans[spans["open"]])
+    steps, still = _steps(spans), _steps(spans[spans["_open"]])
     place = np.searchsorted(still.since, steps.since, side="right") - 1
     without = (
         np.where(place >= 0, still.up[np.clip(place, 0, None)], 0) if len(still.since) else np.zeros_like(steps.up)
@@ -138,7 +138,7 @@ def busy_hour(
     >>> busy_hour(two)[["n", "peak", "busy_hour_erlangs"]].values.tolist()
     [[2, 2, 0.5]]
     """
-    source, keys = Source.of(data), keys_of(by)
+    source, keys = Source.of(data), keys_of(by, "busy_hour")
     spans, unplaced = _spans(_Query(source, unit, scope, busy_from, until), keys)
     groups = dict(iter(spans.groupby(keys, dropna=False))) if keys else {(): spans}
     lost = dict(unplaced.groupby(keys, dropna=False).size().items()) if keys else {(): len(unplaced)}
@@ -149,7 +149,7 @@ def busy_hour(
         group = spans_by_key.get(key, spans.iloc[:0])
         steps = _steps(group)
         (peak, peak_at), (erlangs, busiest_at) = steps.peak(), steps.busiest()
-        records.append((*key, len(group), lost.get(key, 0), int(group["open"].sum()), peak, peak_at, busiest_at,
+        records.append((*key, len(group), lost.get(key, 0), int(group["_open"].sum()), peak, peak_at, busiest_at,
                      erlangs, steps.seconds()))  # fmt: skip
     names = ["n", "unplaced", "open", "peak", "peak_at", "busy_hour_at", "busy_hour_erlangs", "busy_s"]
     done = pd.DataFrame(records, columns=[*keys, *names])
@@ -200,7 +200,7 @@ def traffic(
     steps = _steps(spans)
     starts, ends = _hours(tz, steps)
     busy = steps.until(ends) - steps.until(starts)
-    before = np.searchsorted(np.sort(spans["start"].to_numpy("int64")), starts)
+    before = np.searchsorted(np.sort(spans["_start"].to_numpy("int64")), starts)
     begun = np.diff(before, append=len(spans)) if len(starts) else starts
     seconds = (ends - starts) / 1e6
     done = pd.DataFrame({
@@ -243,39 +243,39 @@ def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.Data
     kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))
     if query.unit == "conversation":
         kept = _per_conversation(kept, begin, by)
-    all_spans = kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")).collect()
-    all_spans["open"] = all_spans["end"].isna() | (all_spans["end"] > pd.Timestamp(end))
-    all_spans["end"] = all_spans["end"].where(~all_spans["open"], pd.Timestamp(end))
-    placed = all_spans["start"].notna() & (all_spans["end"] >= all_spans["start"])
+    all_spans = kept.select(*by, nw.col(begin).alias("_start"), nw.col("_last_at").alias("_end")).collect()
+    all_spans["_open"] = all_spans["_end"].isna() | (all_spans["_end"] > pd.Timestamp(end))
+    all_spans["_end"] = all_spans["_end"].where(~all_spans["_open"], pd.Timestamp(end))
+    placed = all_spans["_start"].notna() & (all_spans["_end"] >= all_spans["_start"])
     spans = all_spans[placed]
-    spans = spans.assign(**{name: coerce.micros(spans[name]).astype("int64") for name in ("start", "end")})
+    spans = spans.assign(**{name: coerce.micros(spans[name]).astype("int64") for name in ("_start", "_end")})
     return spans, all_spans[~placed]
 
 
 def _per_conversation(rows: Rows, begin: str, by: Sequence[str]) -> Rows:
     """The legs of each conversation as one row; a leg without a conversation stays one."""
-    columns = list(dict.fromkeys((*by, begin, "last_at")))
+    columns = list(dict.fromkeys((*by, begin, "_last_at")))
     alone = nw.col("conversation_id").is_null()
-    named = rows.filter(~alone).with_columns(one_if(nw.col("last_at").is_null()).alias("o"))
+    named = rows.filter(~alone).with_columns(one_if(nw.col("_last_at").is_null()).alias("_unended"))
     keys = list(dict.fromkeys(("conversation_id", *by)))
-    named = named.group(keys, nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum())
-    named = named.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
+    named = named.group(keys, nw.col(begin).min(), nw.col("_last_at").max(), nw.col("_unended").sum())
+    named = named.with_columns(nw.when(nw.col("_unended") == 0).then(nw.col("_last_at")).alias("_last_at"))
     return Rows.concat([named.select(*columns), rows.filter(alone).select(*columns)])
 
 
 def _with_last(rows: Rows) -> Rows:
-    """The rows with ``last_at``: their end, null for those that are still up."""
-    if "last_at" in rows.columns:
+    """The rows with ``_last_at``: their end, null for those that are still up."""
+    if "_last_at" in rows.columns:
         return rows
     known = nw.coalesce(*(name for name in _LAST if name.endswith("_at")), "started_at")
     up = is_true(nw.col("answered"))
-    return rows.with_columns(nw.coalesce("ended_at", nw.when(~up).then(known)).alias("last_at"))
+    return rows.with_columns(nw.coalesce("ended_at", nw.when(~up).then(known)).alias("_last_at"))
 
 
 def _cut_off(rows: Rows, begin: str, until: datetime | None) -> datetime:
     if until is not None:
         return in_utc("until", until)
-    names = dict.fromkeys(("started_at", begin, "ended_at", "last_at"))
+    names = dict.fromkeys(("started_at", begin, "ended_at", "_last_at"))
     latest = [rows.span(name)[1] for name in names]
     # One microsecond more: a leg that starts at the last instant is up then.
     last = max((at for at in latest if at), default=EPOCH)
@@ -283,7 +283,7 @@ def _cut_off(rows: Rows, begin: str, until: datetime | None) -> datetime:
 
 
 def _steps(spans: pd.DataFrame) -> Steps:
-    return Steps.of(spans["start"].to_numpy("int64"), spans["end"].to_numpy("int64"))
+    return Steps.of(spans["_start"].to_numpy("int64"), spans["_end"].to_numpy("int64"))
 
 
 def _hours(tz: str, steps: Steps) -> tuple[_Edges, _Edges]:

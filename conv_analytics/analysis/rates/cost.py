@@ -54,7 +54,7 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
     [[2, 1, 0.01, 0.005]]
     """
-    source, group_keys = Source.of(data), keys_of(by)
+    source, group_keys = Source.of(data), keys_of(by, "cost")
     keys = [name for name in group_keys if name != "currency"] + ["currency"]
     rows = scopes.attempts(
         source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=group_keys, reads=["currency"]
@@ -70,16 +70,16 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
         one_if(unpriced & answered).alias("unpriced_answered"),
         nw.col("price").alias("spend"),
         nw.when(~answered).then(nw.col("price")).alias("spend_unanswered"),
-        nw.when(answered).then(nw.col("talk_s")).alias("talk_s"),
+        nw.when(answered).then(nw.col("talk_s")).alias("_talk_s"),
         one_if(answered & untimed).alias("untimed"),
-        nw.when(both).then(nw.col("price")).alias("known_spend"),
-        nw.when(both).then(nw.col("talk_s")).alias("known_s"),
+        nw.when(both).then(nw.col("price")).alias("_known_spend"),
+        nw.when(both).then(nw.col("talk_s")).alias("_known_s"),
     )
-    names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "talk_s", "untimed", "known_spend",
-             "known_s")  # fmt: skip
+    names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "_talk_s", "untimed", "_known_spend",
+             "_known_s")  # fmt: skip
     totals = measures.grouped(keys, [nw.col(name).sum() for name in names])
-    minutes, untimed_legs = totals.pop("talk_s").fillna(0.0) / 60, totals.pop("untimed")
-    priced_min, spent = totals.pop("known_s").fillna(0.0) / 60, totals.pop("known_spend")
+    minutes, untimed_legs = totals.pop("_talk_s").fillna(0.0) / 60, totals.pop("untimed")
+    priced_min, spent = totals.pop("_known_s").fillna(0.0) / 60, totals.pop("_known_spend")
     totals = totals.assign(spend=totals["spend"].fillna(0.0), spend_unanswered=totals["spend_unanswered"].fillna(0.0))
     totals["talk_min"] = minutes
     totals["untimed"] = untimed_legs

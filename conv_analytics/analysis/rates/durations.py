@@ -67,7 +67,8 @@ def short_calls(
     bounds = _ascending("bounds_s", bounds_s)
     timed = _timed(without_zero=without_zero)
     conditions = {f"k{place}": timed & is_true(nw.col("talk_s") <= bound) for place, bound in enumerate(bounds)}
-    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, timed)
+    keys = keys_of(by, "short_calls")
+    source, counted = _counted(data, keys, conditions, scope, unit, tz, timed)
     parts = [
         counted[keys].assign(
             bound_s=bound,
@@ -120,7 +121,8 @@ def duration_hist(
         f"k{place}": timed & is_true(talk >= low) & (is_true(talk < high) if high is not None else timed)
         for place, (low, high) in enumerate(classes)
     }
-    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, timed)
+    keys = keys_of(by, "duration_hist")
+    source, counted = _counted(data, keys, conditions, scope, unit, tz, timed)
     parts = [
         counted[keys].assign(
             from_s=low,
@@ -140,13 +142,13 @@ def _timed(*, without_zero: bool = False) -> nw.Expr:
 
 
 def _counted(  # noqa: PLR0917
-    data: Any, by: str | Sequence[str], conditions: dict[str, nw.Expr], scope: str, unit: str, tz: str, timed: nw.Expr
-) -> tuple[Source, list[str], pd.DataFrame]:
-    source, keys = Source.of(data), keys_of(by)
+    data: Any, keys: list[str], conditions: dict[str, nw.Expr], scope: str, unit: str, tz: str, timed: nw.Expr
+) -> tuple[Source, pd.DataFrame]:
+    source = Source.of(data)
     rows = scopes.attempts(source, scope=scope, unit=unit, needs={"answered", "talk_s"}, by=keys)
     rows = rows.with_time_keys(keys, tz)
     unknown = is_true(nw.col("answered")) & nw.col("talk_s").is_null()
-    return source, keys, counting.count(rows, keys, {**conditions, "n": timed, "unknown": unknown})
+    return source, counting.count(rows, keys, {**conditions, "n": timed, "unknown": unknown})
 
 
 def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def kpi(
     by
         Keys to group by: columns of legs (``country``, ``network_code``, ``direction``, ``channel_type``, ``sip_code``,
         ``outcome``, ...), and ``hour``, ``weekday`` (0 is Monday), ``day``, ``week`` (its Monday) of the start in `tz`.
-        A frame may have further columns of text.
+        A frame may have further columns of text, with other names than the columns of the answer.
     metrics
         Names from `kpi_metrics`; all when absent.
     scope
@@ -84,7 +84,7 @@ def kpi(
     """
     if min_n < 1:
         raise ConfigError(f"min_n={min_n} is not a number of cases: it must be 1 or more.")
-    source, keys, picked = Source.of(data), keys_of(by), declared.chosen(metrics)
+    source, keys, picked = Source.of(data), keys_of(by, "kpi"), declared.chosen(metrics)
     counts = declared.counts_of(picked)
     needs = {column for count in counts for column in count.needs}
     rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=declared.reads(counts))

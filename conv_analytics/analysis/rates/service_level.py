@@ -67,7 +67,7 @@ def service_level(
     """
     if within_s < 0 or forgiven_s < 0:
         raise ConfigError("within_s and forgiven_s are seconds: 0 or more.")
-    source, keys = Source.of(data), keys_of(by)
+    source, keys = Source.of(data), keys_of(by, "service_level")
     needs = {"answered", "started_at", "ended_at"}
     rows = scopes.attempts(
         source, scope=scope, unit=unit, needs=needs, by=keys, reads=["setup_s", "answered_at", "outcome"]
@@ -80,11 +80,11 @@ def service_level(
             nw.when(nw.col("setup_s").is_null())
             .then(seconds_between("started_at_us", "answered_at_us"))
             .otherwise(nw.col("setup_s"))
-            .alias("setup_s"),
-            seconds_between("started_at_us", "ended_at_us").alias("waited_s"),
+            .alias("_setup_s"),
+            seconds_between("started_at_us", "ended_at_us").alias("_waited_s"),
         )
     )
-    setup, waited = nw.col("setup_s"), nw.col("waited_s")
+    setup, waited = nw.col("_setup_s"), nw.col("_waited_s")
     unknown = (answered & setup.is_null()) | (~answered & waited.is_null())
     given_up = ~answered & nw.col("outcome").fill_null("unknown").is_in([*GIVEN_UP, "answered"])
     forgiven = given_up & is_true(waited <= forgiven_s) if forgiven_s else nw.col("_one") == 0

@@ -75,7 +75,7 @@ def kpi_values(
     names = list(known) if measures is None else [measures] if isinstance(measures, str) else list(measures)
     for name in names:
         one_of("measures", name, known)
-    source, keys = Source.of(data), keys_of(by)
+    source, keys = Source.of(data), keys_of(by, "kpi_values")
     needs = set(names) if measures is not None or not source.single else set(names) & set(source.columns())
     ringing = "ring_s" in needs
     reads = ["answered"] if ringing else []
@@ -84,14 +84,14 @@ def kpi_values(
         # Legs also have the ringing time of unanswered ones, which is not a time to an answer.
         lost = is_true(~nw.col("answered"))
         rows = rows.with_columns(nw.when(~lost).then(nw.col("ring_s")).alias("ring_s"))
-    rows = rows.with_time_keys(keys, tz).select(*keys, *names)
+    rows = rows.with_time_keys(keys, tz).select(*dict.fromkeys((*keys, *names)))
     groups = rows.grouped(keys, [each for name in names for each in _of(name)])
     parts = []
     for name in names:
-        part = groups[keys].assign(measure=name, n=groups[f"{name}_n"].fillna(0).astype("Int64"))
+        part = groups[keys].assign(measure=name, n=groups[f"_{name}_n"].fillna(0).astype("Int64"))
         for stat in ("mean", "p5", "p50", "p95", "min", "max", "total"):
             # Without rows, pandas returns a null that is not a float.
-            numbers = groups[f"{name}_{stat}"].astype("Float64").to_numpy("float64", na_value=np.nan)
+            numbers = groups[f"_{name}_{stat}"].astype("Float64").to_numpy("float64", na_value=np.nan)
             part[stat] = np.where(part["n"] > 0, numbers, np.nan)
         for stat in ("p5", "p95"):
             part[stat] = part[stat].where(part["n"] >= TAIL_N)
@@ -104,13 +104,13 @@ def kpi_values(
 def _of(name: str) -> list[nw.Expr]:
     column = nw.col(name)
     return [
-        column.count().alias(f"{name}_n"),
-        column.mean().alias(f"{name}_mean"),
-        *(column.quantile(share, QUANTILE_METHOD).alias(f"{name}_{stat}")
+        column.count().alias(f"_{name}_n"),
+        column.mean().alias(f"_{name}_mean"),
+        *(column.quantile(share, QUANTILE_METHOD).alias(f"_{name}_{stat}")
           for stat, share in {"p5": 0.05, "p50": 0.5, "p95": 0.95}.items()),
-        column.min().alias(f"{name}_min"),
-        column.max().alias(f"{name}_max"),
-        column.sum().alias(f"{name}_total"),
+        column.min().alias(f"_{name}_min"),
+        column.max().alias(f"_{name}_max"),
+        column.sum().alias(f"_{name}_total"),
     ]  # fmt: skip
 
 
@@ -153,10 +153,11 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     >>> answer_curve(three.head(1))[["rate", "lo", "hi"]].values.tolist()
     [[1.0, nan, nan]]
     """
-    source, keys, waits = _waits(data, by, scope, tz)
+    keys = keys_of(by, "answer_curve")
+    source, waits = _waits(data, keys, scope, tz)
     parts = []
     for key, group in _groups(waits, keys):
-        curve = aalen_johansen(group["waited_s"], group["up"], group["failed"])
+        curve = aalen_johansen(group["_waited_s"], group["_up"], group["_failed"])
         part = pd.DataFrame({
             "after_s": curve.time,
             "at_risk": pd.array(curve.at_risk.astype("int64"), "Int64"),
@@ -212,17 +213,18 @@ def answer_times(
     """
     if not shares or not all(0 < share < 1 for share in shares):
         raise ConfigError(f"shares={list(shares)}: give shares of calls between 0 and 1, such as 0.5.")
-    source, keys, waits = _waits(data, by, scope, tz)
+    keys = keys_of(by, "answer_times")
+    source, waits = _waits(data, keys, scope, tz)
     parts = []
     for key, group in _groups(waits, keys):
-        timed = group[group["waited_s"].notna()]
-        curve = aalen_johansen(timed["waited_s"], timed["up"], timed["failed"])
+        timed = group[group["_waited_s"].notna()]
+        curve = aalen_johansen(timed["_waited_s"], timed["_up"], timed["_failed"])
         limits = np.array([curve.quantile_interval(share) for share in shares])
         part = pd.DataFrame({
             "share": [float(share) for share in shares],
             "n": pd.array([len(timed)] * len(shares), "Int64"),
-            "answered": pd.array([int(timed["up"].sum())] * len(shares), "Int64"),
-            "failed": pd.array([int(timed["failed"].sum())] * len(shares), "Int64"),
+            "answered": pd.array([int(timed["_up"].sum())] * len(shares), "Int64"),
+            "failed": pd.array([int(timed["_failed"].sum())] * len(shares), "Int64"),
             "after_s": [curve.quantile(share) for share in shares],
             "lo_s": limits[:, 0],
             "hi_s": limits[:, 1],
@@ -232,9 +234,9 @@ def answer_times(
     return source.result(pd.concat(parts, ignore_index=True))
 
 
-def _waits(data: Any, by: str | Sequence[str], scope: str, tz: str) -> tuple[Source, list[str], pd.DataFrame]:
+def _waits(data: Any, keys: list[str], scope: str, tz: str) -> tuple[Source, pd.DataFrame]:
     """Per leg: the keys, how long it waited, and whether it was answered or failed then."""
-    source, keys = Source.of(data), keys_of(by)
+    source = Source.of(data)
     needs = {"answered", "setup_s", "started_at", "ended_at"}
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=keys, reads=["outcome"])
     answered = is_true(nw.col("answered"))
@@ -245,11 +247,11 @@ def _waits(data: Any, by: str | Sequence[str], scope: str, tz: str) -> tuple[Sou
     shown = rows.select(
         *keys,
         # In this order: pandas fills nullable columns with plain ones, not the other way around.
-        nw.coalesce(gave_up, nw.when(answered).then(nw.col("setup_s"))).alias("waited_s"),
-        answered.alias("up"),
-        failed.alias("failed"),
+        nw.coalesce(gave_up, nw.when(answered).then(nw.col("setup_s"))).alias("_waited_s"),
+        answered.alias("_up"),
+        failed.alias("_failed"),
     )
-    return source, keys, show_time_keys(shown.collect(), keys)
+    return source, show_time_keys(shown.collect(), keys)
 
 
 def _groups(waits: pd.DataFrame, keys: list[str]) -> list[tuple[Any, pd.DataFrame]]:
