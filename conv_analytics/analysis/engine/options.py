@@ -38,7 +38,12 @@ def one_of(option: str, value: object, choices: Collection[str]) -> None:
 
 
 def in_utc(option: str, at: datetime) -> datetime:
-    """An instant in UTC; one without a time zone is refused."""
+    """An instant in UTC; anything else is refused, also one without a time zone."""
+    if not isinstance(at, datetime):
+        raise ConfigError(
+            f"{option} is a {type(at).__name__}, not an instant. Give one with its time zone, for example "
+            "datetime(2026, 11, 23, tzinfo=UTC)."
+        )
     if at.tzinfo is None:
         raise ConfigError(f"{option} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
     return at.astimezone(UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv_analytics.analysis import busy_hour, change_points, concurrency, heatmap, kpi, traffic
+from conv_analytics.analysis import busy_hour, change_points, concurrency, findings, heatmap, kpi, responses, traffic
 from conv_analytics.analysis.maths import erlang
 from conv_analytics.analysis.maths.sweep import Steps
 from conv_analytics.errors import ColumnNotFound, ConfigError
@@ -114,6 +114,21 @@ def test_open_and_unplaced_calls_are_counted() -> None:
     assert steps["open"].tolist() == [0, 1, 2, 1, 0][-len(steps) :] or steps["open"].max() == 2
     with pytest.raises(ConfigError, match="until has no time zone"):
         concurrency(given_legs, until=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    "wrong", ["2026-01-01", date(2026, 1, 1), np.datetime64("2026-01-01"), pd.Series([NINE]), 5], ids=repr
+)
+def test_what_is_no_instant_is_refused(wrong: Any) -> None:
+    for ask in (concurrency, busy_hour, traffic, heatmap):
+        with pytest.raises(ConfigError, match=rf"^until is a {type(wrong).__name__}, not an instant.*tzinfo=UTC"):
+            ask(frame([leg(1)]), until=wrong)
+    with pytest.raises(ConfigError, match="^since is a .*, not an instant"):
+        heatmap(frame([leg(1)]), since=wrong)
+    with pytest.raises(ConfigError, match="^since is a .*, not an instant"):
+        findings({}, since=wrong)
+    with pytest.raises(ConfigError, match="^until is a .*, not an instant"):
+        responses({}, {}, until=wrong)
 
 
 @pytest.mark.slow
