@@ -16,7 +16,7 @@ from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 from conv_analytics.analysis.maths.stats import rates
-from conv_analytics.errors import ColumnNotFound
+from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.glossary import term
 from conv_analytics.notebook.charts import DAYS
 from conv_analytics.notebook.clock import on_clock
@@ -167,7 +167,7 @@ def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ['answered', 'busy']
     """
     _needs(legs, "legs()", "outcome")
-    ax, counts = _axes(ax), legs["outcome"].fillna("unknown").value_counts().sort_index(kind="stable")
+    ax, counts = _axes(ax), legs["outcome"].astype("object").fillna("unknown").value_counts().sort_index(kind="stable")
     counts = counts.sort_values(ascending=False, kind="stable")
     intervals = rates(counts.to_numpy("float64"), np.full(len(counts), float(len(legs))))
     share, low, high = (100 * intervals[name] for name in ("rate", "lo", "hi"))
@@ -298,6 +298,8 @@ def _needs(frame: pd.DataFrame, maker: str, *columns: str) -> None:
     for column in columns:
         if column not in frame:
             raise ColumnNotFound(f"of {maker}", column, tuple(str(name) for name in frame))
+        if list(frame.columns).count(column) > 1:
+            raise ConfigError(f"Columns of the frame have the same name: {column}. Rename or drop all but one of them.")
 
 
 def _floats(numbers: pd.Series[Any] | Iterable[Any]) -> Any:

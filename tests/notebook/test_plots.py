@@ -17,7 +17,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 from conv_analytics.analysis import concurrency, heatmap, message_funnel, quality
-from conv_analytics.errors import ColumnNotFound
+from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.notebook import plots
 from tests._helpers import report_legs as made
 
@@ -47,6 +47,20 @@ TITLES = {
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
+
+
+def test_outcomes_may_be_categories_with_nulls() -> None:
+    outcomes = pd.Series(
+        ["busy", "answered", None, "answered"], dtype=pd.CategoricalDtype(["failed", "busy", "answered"])
+    )
+    axes: Any = plots.plot_outcomes(pd.DataFrame({"outcome": outcomes}))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["answered", "busy", "unknown"]
+
+
+def test_columns_with_the_same_name_are_refused() -> None:
+    twice = pd.DataFrame([["busy", "answered"]], columns=["outcome", "outcome"])
+    with pytest.raises(ConfigError, match="have the same name: outcome"):
+        plots.plot_outcomes(twice)
 
 
 @pytest.mark.parametrize("name", ["mos", "loss_jitter"])

@@ -133,6 +133,7 @@ class ArrowInput:
 
     def _plain(self, name: str) -> Any:
         """A column as Arrow, its chunks in one, without views and categories."""
+        coerce.check_once(self._name, self.columns, (name,))
         column = self._eager.get_column(name).to_arrow() if _is_polars(self._frame) else self._table.column(name)
         if pa.types.is_dictionary(column.type):
             of_nothing = pa.types.is_null(column.type.value_type)

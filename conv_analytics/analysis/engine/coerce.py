@@ -6,7 +6,7 @@ each gets the type that its table declares, or an error says why it cannot.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -158,6 +158,14 @@ def no_instants(table: str, column: str, dtype: str, *, naive: bool) -> ConfigEr
     return ConfigError((_NAIVE if naive else _NO_INSTANTS).format(column=column, table=table, dtype=dtype))
 
 
+def check_once(table: str, columns: Sequence[str], wanted: Iterable[str]) -> None:
+    """Refuse a table with several columns of one name, if that one is wanted."""
+    if repeated := [name for name in dict.fromkeys(wanted) if columns.count(name) > 1]:
+        raise ConfigError(
+            f"Columns of {table} have the same name: {', '.join(repeated)}. Rename or drop all but one of them."
+        )
+
+
 def no_numbers(table: str, column: str, what: str) -> ConfigError:
     """The error for a column that should hold numbers, but has durations or instants."""
     return ConfigError(_NO_NUMBERS.format(column=column, table=table, what=what))
@@ -206,9 +214,8 @@ def to_pandas(table: pa.Table) -> pd.DataFrame:
 
     Instants without a time zone and numbers that do not fit stay as they are: the reader of the column refuses them.
     """
-    done = {name: _given(column).to_pandas(types_mapper=_DTYPES.get)
-            for name, column in zip(table.column_names, table.columns, strict=True)}  # fmt: skip
-    return pd.DataFrame(done, index=pd.RangeIndex(len(table)))
+    done = {place: _given(column).to_pandas(types_mapper=_DTYPES.get) for place, column in enumerate(table.columns)}
+    return pd.DataFrame(done, index=pd.RangeIndex(len(table))).set_axis(table.column_names, axis="columns")
 
 
 def _given(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -235,6 +242,7 @@ def from_pandas(frame: pd.DataFrame, kind: str) -> Any:
 
 
 __all__ = [
+    "check_once",
     "from_arrow",
     "from_pandas",
     "instants",

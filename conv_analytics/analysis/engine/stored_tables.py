@@ -70,6 +70,7 @@ class PandasTable:
     def _column(self, name: str, kind: Any) -> Any:
         if name not in self._frame.columns:
             return pa.nulls(len(self), arrow_type(kind))
+        coerce.check_once(self._name, self.columns, (name,))
         try:
             plain = pa.array(self._frame[name].array, from_pandas=True)
         except (pa.ArrowException, OverflowError, TypeError, ValueError):
@@ -80,6 +81,7 @@ class PandasTable:
 
     def of_conversation(self, conversation_id: str) -> PandasTable:
         """The rows of one conversation."""
+        coerce.check_once(self._name, self.columns, (CONVERSATION,))
         return PandasTable(self._name, self._frame[_equal(self._frame[CONVERSATION], conversation_id)])
 
     def frame(self) -> pd.DataFrame:

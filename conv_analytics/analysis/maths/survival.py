@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.proportions import CONFIDENCE, Floats, between, normal_quantile
@@ -62,6 +63,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
         Time until it happened, or until the observation ended. [any unit, >= 0] NaN is left out.
     happened
         Whether the event happened; if not, the case is censored: it leaves at its time, after the events of that time.
+        Null is refused.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     ([0.8, 0.6, 0.3], 5.0)
     """
     t = np.atleast_1d(np.asarray(durations, dtype="float64"))
-    seen = np.atleast_1d(np.asarray(happened, dtype=bool))
+    seen = _flags(happened)
     if t.shape != seen.shape:
         raise ConfigError(f"{t.size} durations and {seen.size} flags do not match.")
     t, seen = t[~np.isnan(t)], seen[~np.isnan(t)]
@@ -97,6 +99,13 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     # At 0 Greenwood's variance is undefined: one answered call says nothing about the next.
     known = survival > 0
     return Survival(time, at_risk, events, survival, np.where(known, lo, np.nan), np.where(known, hi, np.nan))
+
+
+def _flags(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    flags = values if hasattr(values, "dtype") else np.asarray(values, dtype="object")
+    if unknown := int(np.sum(pd.isna(flags))):
+        raise ConfigError(f"{unknown} flags are null: leave these cases out, or say whether it happened.")
+    return np.atleast_1d(np.asarray(flags, dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -144,7 +153,7 @@ def aalen_johansen(
         Time until either happened, or until the observation ended. [any unit, >= 0] NaN is left out.
     happened, other
         Whether the event happened, and whether the competing one did. If neither did, the case is censored: it leaves
-        at its time, after the events of that time.
+        at its time, after the events of that time. Null is refused.
 
     Returns
     -------
@@ -154,7 +163,7 @@ def aalen_johansen(
     Raises
     ------
     ConfigError
-        If the lengths differ, a duration is negative, or both happened to one case.
+        If the lengths differ, a duration is negative, a flag is null, or both happened to one case.
 
     Notes
     -----
@@ -171,7 +180,7 @@ def aalen_johansen(
     ([0.1], 10.0, nan)
     """
     t = np.atleast_1d(np.asarray(durations, dtype="float64"))
-    one, two = (np.atleast_1d(np.asarray(flags, dtype=bool)) for flags in (happened, other))
+    one, two = _flags(happened), _flags(other)
     if not t.shape == one.shape == two.shape:
         raise ConfigError(f"{t.size} durations, {one.size} and {two.size} flags do not match.")
     if np.any(one & two):

@@ -273,6 +273,25 @@ def test_objects_of_several_types_are_texts() -> None:
         assert column(pd.DataFrame({"to_number": given}), "to_number") == expected
 
 
+def test_columns_with_the_same_name_are_refused_if_they_are_asked_for() -> None:
+    arrow = pa.Table.from_arrays([pa.array(["CON-1"]), pa.array(["a"]), pa.array(["b"])], ["conversation_id", "x", "x"])
+    for frame in (
+        arrow.to_pandas(),
+        arrow,
+        duckdb.from_arrow(arrow),
+        duckdb.sql("select 'CON-1' conversation_id, 1 x, 2 x"),
+    ):
+        assert column(frame, "conversation_id") == ["CON-1"]
+        twice = frame.rename_columns(["conversation_id", "leg_id", "leg_id"]) if frame is arrow else (
+            frame.set_axis(["conversation_id", "leg_id", "leg_id"], axis="columns") if isinstance(frame, pd.DataFrame)
+            else frame.project("conversation_id, #2 as leg_id, #3 as leg_id")
+        )  # fmt: skip
+        with pytest.raises(ConfigError, match="Columns of hangups have the same name: leg_id"):
+            column(twice, "leg_id")
+        with pytest.raises(ConfigError, match="Columns of hangups have the same name: leg_id"):
+            Source.of({"hangups": twice}).of_conversation("CON-1").typed("hangups", {"leg_id": str})
+
+
 @pytest.mark.parametrize("data", [3, "hangups", {"hangups": [1]}, None])
 def test_what_is_no_data_is_refused(data: Any) -> None:
     with pytest.raises(ConfigError, match="cannot be analysed"):

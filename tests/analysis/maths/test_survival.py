@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +119,27 @@ def test_the_curves_agree_where_they_answer_the_same(cases: list[tuple[int, int]
     assert alone.share == pytest.approx(1 - km.survival, abs=1e-9)
     assert alone.lo == pytest.approx(1 - km.hi, abs=1e-9, nan_ok=True)
     assert alone.hi == pytest.approx(1 - km.lo, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [True, None, math.nan],
+        (True, None, False),
+        pd.array([True, None, False], "boolean"),
+        pd.Series([1.0, math.nan, 0.0]),
+        np.array([1.0, math.nan, 0.0]),
+    ],
+)
+def test_unknown_flags_are_refused(flags: Any) -> None:
+    with pytest.raises(ConfigError, match=r"[12] flags are null"):
+        kaplan_meier([1, 2, 3], flags)
+    for happened, other in ((flags, [False] * 3), ([False] * 3, flags)):
+        with pytest.raises(ConfigError, match=r"[12] flags are null"):
+            aalen_johansen([1, 2, 3], happened, other)
+
+
+def test_flags_may_be_nullable_booleans_or_numbers() -> None:
+    expected = kaplan_meier([1, 2, 3], [True, False, True])
+    for flags in (pd.array([True, False, True], "boolean"), pd.Series([1, 0, 1]), [1, 0, 1]):
+        assert kaplan_meier([1, 2, 3], flags).survival.tolist() == expected.survival.tolist()

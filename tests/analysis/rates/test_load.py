@@ -123,11 +123,11 @@ def test_what_is_no_instant_is_refused(wrong: Any) -> None:
     for ask in (concurrency, busy_hour, traffic, heatmap):
         with pytest.raises(ConfigError, match=rf"^until is a {type(wrong).__name__}, not an instant.*tzinfo=UTC"):
             ask(frame([leg(1)]), until=wrong)
-    with pytest.raises(ConfigError, match="^since is a .*, not an instant"):
+    with pytest.raises(ConfigError, match=r"^since is a .*, not an instant"):
         heatmap(frame([leg(1)]), since=wrong)
-    with pytest.raises(ConfigError, match="^since is a .*, not an instant"):
+    with pytest.raises(ConfigError, match=r"^since is a .*, not an instant"):
         findings({}, since=wrong)
-    with pytest.raises(ConfigError, match="^until is a .*, not an instant"):
+    with pytest.raises(ConfigError, match=r"^until is a .*, not an instant"):
         responses({}, {}, until=wrong)
 
 

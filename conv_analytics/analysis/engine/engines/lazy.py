@@ -133,6 +133,8 @@ class LazyEngine(NoCache, ABC):
     def typed(self, table: str, native: Any, kinds: Mapping[str, Any], *, reading: bool = False) -> Any:
         """Some columns of a native frame, as their kinds; null where it lacks one."""
         there, words = self.types(native), self.words
+        if reading:
+            coerce.check_once(table, list(map(str, native.columns)), kinds)
         parts = []
         for name, kind in kinds.items():
             quoted, actual = words.quote(name), there.get(name)
@@ -185,6 +187,7 @@ class LazyEngine(NoCache, ABC):
         }
 
     def _rows_of(self, table: str, conversation_id: str) -> pa.Table:
+        coerce.check_once(table, self.columns(table), self.columns(table))
         rows = self.frame(self.tables[table]).filter(nw.col(_CONVERSATION) == nw.lit(conversation_id))
         return self.arrow(self.native(rows))
 
