@@ -107,6 +107,8 @@ class _Legs:
         needed = ["conversation_id", "leg_id"]
         # Legs may have columns that their tables do not: custom columns to group by.
         there, known = opened.columns(), {column.name for column in LEGS}
+        # Keys of time are those of the start, as in every question, even if the legs have a column of that name.
+        known |= set(zones.KEYS)
         own = [Column(name, JUDGED.get(name, str), "") for name in dict.fromkeys((*JUDGED, *by))
                if name in there and name not in known]  # fmt: skip
         frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
@@ -130,7 +132,7 @@ class _Legs:
         frame = self.judged
         if not by:
             return [("", frame)]
-        timed = [name for name in by if name in zones.KEYS and name not in frame.columns]
+        timed = [name for name in by if name in zones.KEYS]
         for name in by:
             if name not in frame.columns and name not in zones.KEYS:
                 raise ConfigError(f"Legs have no column {name!r} to group by; they have {', '.join(frame.columns)}.")

@@ -166,6 +166,14 @@ def test_counts_need_no_minimum_and_quantiles_do() -> None:
     assert found.loc["p95(pdd_s)", "outcome"] == "too_few"
 
 
+def test_keys_of_time_are_those_of_the_start_whatever_columns_the_frame_has() -> None:
+    rules = ["asr > 0.5 by hour min_n 1", "poor_ratio < 0.5 by hour min_n 1", "asr > 0.5 by weekday min_n 1"]
+    given = _legs(10, 30)
+    expected = check(given, rules)
+    assert expected["group"].str.contains("hour=").any()
+    pd.testing.assert_frame_equal(check(given.assign(hour="late", weekday="some day"), rules), expected)
+
+
 def test_keys_of_time_are_those_of_the_zone() -> None:
     table = check(_legs(0, 30), "poor_ratio > 1% by hour, weekday", tz="Europe/Paris")
     assert table["group"].to_list() == ["hour=10, weekday=4"]
