@@ -144,8 +144,11 @@ def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(7), labels=DAYS)
     ax.set_xticks(range(0, 24, 3), labels=[f"{hour:02}" for hour in range(0, 24, 3)])
     ax.set(xlabel="hour of the day [h]", ylabel="weekday")
-    title = f"{metric}, 30 cases or more" if has_rate else "Starts per hour"
-    return _titled(ax, f"{title} ({n:,} {'leg' if n == 1 else 'legs'})")
+    # Only a pandas frame as `heatmap` returned it tells these.
+    unit, min_n = cells.attrs.get("unit", "start"), cells.attrs.get("min_n")
+    least = "enough cases" if min_n is None else f"{min_n:,} {'case' if min_n == 1 else 'cases'} or more"
+    title = f"{metric}, {least}" if has_rate else "Starts per hour"
+    return _titled(ax, f"{title} ({n:,} {unit if n == 1 else f'{unit}s'})")
 
 
 def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:

@@ -10,13 +10,14 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+import polars as pl
 import pytest
 
 mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
-from conv_analytics.analysis import concurrency, heatmap, message_funnel, quality
+from conv_analytics.analysis import calls, concurrency, heatmap, message_funnel, quality
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.notebook import plots
 from tests._helpers import report_legs as made
@@ -32,6 +33,10 @@ DRAWN: dict[str, tuple[Callable[..., Any], Callable[[], pd.DataFrame]]] = {
     "loss_jitter": (plots.plot_loss_jitter, lambda: quality(made.week())),
     "heatmap": (plots.plot_heatmap, lambda: heatmap(made.week(), tz="Europe/London")),
     "rates": (plots.plot_heatmap, lambda: heatmap(made.week(), "asr", tz="Europe/London", min_n=1)),
+    "rates of 30": (plots.plot_heatmap, lambda: heatmap(made.week(), "asr", tz="Europe/London")),
+    "rates of 3": (plots.plot_heatmap, lambda: heatmap(made.week(), "asr", tz="Europe/London", min_n=3)),
+    "calls": (plots.plot_heatmap, lambda: heatmap(calls(made.week()), tz="Europe/London", unit="call")),
+    "cells of another kind": (plots.plot_heatmap, lambda: heatmap(pl.DataFrame(made.week()), "asr").to_pandas()),
     "outcomes": (plots.plot_outcomes, made.week),
     "concurrency": (plots.plot_concurrency, lambda: concurrency(made.week())),
     "funnel": (plots.plot_funnel, lambda: message_funnel({"message_statuses": FUNNEL})),
@@ -39,7 +44,9 @@ DRAWN: dict[str, tuple[Callable[..., Any], Callable[[], pd.DataFrame]]] = {
 TITLES = {
     "mos": "MOS (120 of 150 legs measured)", "loss_jitter": "Packet loss and jitter (120 of 150 legs measured)",
     "heatmap": "Starts per hour (150 legs)", "outcomes": "Outcomes (n = 150)", "funnel": "Funnel (n = 2)",
-    "rates": "asr, 30 cases or more (150 legs)",
+    "rates": "asr, 1 case or more (150 legs)", "rates of 30": "asr, 30 cases or more (150 legs)",
+    "rates of 3": "asr, 3 cases or more (150 legs)", "calls": "Starts per hour (150 calls)",
+    "cells of another kind": "asr, enough cases (150 starts)",
 }  # fmt: skip
 
 

@@ -120,6 +120,8 @@ def heatmap(
         for name in ("k", "n", "unknown"):
             table[name] = table[name].fillna(0)
         table["enough"] = table["enough"].fillna(value=False)
+    # For the title of a plot.
+    table.attrs |= {"unit": unit, "min_n": min_n}
     return source.result(table)
 
 
