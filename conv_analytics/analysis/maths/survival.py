@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
 
 
 def _flags(values: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    flags = values if hasattr(values, "dtype") else np.asarray(values, dtype="object")
+    flags: Any = values if hasattr(values, "dtype") else np.asarray(values, dtype="object")
     if unknown := int(np.sum(pd.isna(flags))):
         raise ConfigError(f"{unknown} flags are null: leave these cases out, or say whether it happened.")
     return np.atleast_1d(np.asarray(flags, dtype=bool))

@@ -128,7 +128,7 @@ def test_what_is_no_instant_is_refused(wrong: Any) -> None:
     with pytest.raises(ConfigError, match=r"^since is a .*, not an instant"):
         findings({}, since=wrong)
     with pytest.raises(ConfigError, match=r"^until is a .*, not an instant"):
-        responses({}, {}, until=wrong)
+        responses({"messages": pd.DataFrame({"conversation_id": [], "event_id": [], "at": []})}, {}, until=wrong)
 
 
 @pytest.mark.slow
