@@ -45,6 +45,7 @@ class WatermarkIndex(Mapping[str, Watermark]):
             " sequence_number integer, pending_since text, unread integer, live integer)"
         )
         self._indexed = self._filled = False
+        self._moved: list[int] = []
         try:
             for commit in commits:
                 self.add(commit)
@@ -55,13 +56,20 @@ class WatermarkIndex(Mapping[str, Watermark]):
     def add(self, commit: Commit) -> None:
         """Add the watermarks of the next commit."""
         number = commit.number
+        if commit.removed and commit.files:
+            self._moved.append(number)
         rows = ((each.conversation_id, number, *each[1:]) for each in commit.read_watermarks(self._root))
         self._filled |= self._database.fill("insert into watermark values (?, ?, ?, ?, ?, ?, ?, ?)", rows) > 0
 
     def runs(self, conversations: Collection[str]) -> set[int]:
-        """The numbers of the commits that met at least one of some conversations."""
+        """The numbers of the commits whose files may have rows of some conversations.
+
+        Those are the commits that met one of them, and later ones that moved rows to new files: these have no
+        watermarks.
+        """
         query = "select number from watermark where conversation = ?"
-        return {number for name in conversations for (number,) in self._all(query, (name,))}
+        found = {number for name in conversations for (number,) in self._all(query, (name,))}
+        return found.union(number for number in self._moved if found and number > min(found))
 
     def reached(self, conversation_id: str, last: int | None) -> int:
         """The last event of a conversation in the dataset if `last` is added to it."""

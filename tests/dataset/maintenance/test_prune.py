@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from conv_analytics import Conversations, export, open_dataset
+from conv_analytics import Conversations, export, ingest, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.dataset import Dataset, DatasetWriter
 from conv_analytics.dataset.maintenance import prune as module
@@ -205,6 +205,72 @@ def test_no_run_exports_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert done.report.tables.get("events", 0) == 0
     after = open_dataset(tmp_path / "exports")
     assert len(after["events"]) == 0
+    assert not [each for each in after.verify() if each.level is Level.ERROR]
+
+
+def event(conversation: str, number: int, day: int, kind: str = "sip:hangup", **body: Any) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "id": number,
+        "conversation_id": conversation,
+        "timestamp": at(day).isoformat(),
+        "body": body or {"channel": {"id": f"leg-{conversation}"}, "quality": {"mos_score": 4.0}},
+    }
+
+
+def leg_update(conversation: str, number: int, day: int, *statuses: str) -> dict[str, Any]:
+    history = [
+        {"status": status, "date": f"2025-03-01T10:00:{second:02}Z", "member_id": "MEM-1"}
+        for second, status in enumerate(statuses)
+    ]
+    body = {"leg_id": f"leg-{conversation}", "status": statuses[-1], "statusHistory": history}
+    return event(conversation, number, day, "leg:status:update", **body)
+
+
+def ingested(root: Path, *events: dict[str, Any]) -> Any:
+    file = root.parent / "events.jsonl"
+    file.write_text("\n".join(map(json.dumps, events)))
+    return ingest(root, file)
+
+
+def test_rows_that_stay_are_known_to_later_runs(tmp_path: Path) -> None:
+    """`old` goes; rows of `long` in the same files are moved to new ones."""
+    root = tmp_path / "exports"
+    of_long = [event("long", 1, 0), leg_update("long", 2, 0, "started", "ringing"), event("long", 3, 3)]
+    ingested(root, event("old", 1, 0), leg_update("old", 2, 0, "started"), *of_long)
+    done = open_dataset(root).prune(FIRST + timedelta(days=2))
+    assert (done.conversations, done.kept_rows["events"], done.kept_rows["leg_statuses"]) == (1, 2, 2)
+    again = ingested(root, *of_long)
+    assert (again.duplicates, again.tables, again.commit) == (3, {}, None)
+    # A later update of the leg repeats its history.
+    later = ingested(root, leg_update("long", 4, 3, "started", "ringing", "answered"))
+    assert (later.tables["events"], later.tables["leg_statuses"]) == (1, 1)
+    after = open_dataset(root)
+    assert after["events"]["event_id"].tolist() == [1, 2, 3, 4]
+    assert sorted(after["leg_statuses"]["status"]) == ["answered", "ringing", "started"]
+    assert not [each for each in after.verify() if each.level is Level.ERROR]
+
+
+@pytest.mark.slow
+def test_a_full_export_adds_no_row_that_stayed(tmp_path: Path) -> None:
+    root = tmp_path / "exports"
+    with Sandbox(conversations=6, days=2, seed=7) as box:
+        client = Conversations(box.application_id, box.private_key, base_url=box.base_url)
+        whole = export(client, tmp_path / "whole", rate=0, progress=None, processes=1).dataset["events"]
+        days = whole.groupby("conversation_id")["date"].agg(["min", "max"])
+        first_day = days["max"].max().date()
+        expired = event("expired", 1, 0) | {"timestamp": f"{days['min'].min().date()}T09:00:00Z"}
+        assert (days["min"] < days["max"].max()).any()
+        (tmp_path / "webhooks.jsonl").write_bytes(
+            b"\n".join([*(each.body.replace(b"\n", b" ") for each in box.deliveries()), json.dumps(expired).encode()])
+        )
+        ingest(root, tmp_path / "webhooks.jsonl")
+        export(client, root, rate=0, progress=None, processes=1)
+        assert open_dataset(root).prune(first_day).kept_rows["events"]
+        kept = {name: len(open_dataset(root)[name]) for name in ("events", "hangups", "leg_statuses")}
+        export(client, root, rate=0, progress=None, processes=1, full=True)
+    after = open_dataset(root)
+    assert {name: len(after[name]) for name in kept} == kept
     assert not [each for each in after.verify() if each.level is Level.ERROR]
 
 

@@ -27,6 +27,7 @@ from conv_analytics.dataset.storage.watermarks import LARGEST_EVENT_ID, Watermar
 from conv_analytics.errors import CorruptFile
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
+from conv_analytics.tables import TABLES
 from tests._helpers.sandboxes import agree, client_of, contents_of
 from tests._helpers.table_rows import DAY, rows, watermarks
 
@@ -125,6 +126,20 @@ def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
             12,
             0,
         )
+
+
+def test_rows_may_be_in_files_that_a_later_run_moved_them_to(tmp_path: Path) -> None:
+    commit(tmp_path, [Watermark("CON-1", 4, "a")])
+    first = open_dataset(tmp_path)
+    writer = DatasetWriter(tmp_path, DAY, ["events"])
+    writer.write("events", rows(TABLES["events"], 3))
+    writer.commit([], {}, removed=[file.path for each in first.commits for file in each.files])
+    # Nothing is left of it.
+    DatasetWriter(tmp_path, DAY, ["events"]).commit([], {}, removed=["events/none.parquet"])
+    commit(tmp_path, [Watermark("CON-2", 4, "a")])
+    with closing(WatermarkIndex(tmp_path, commits(Layout(tmp_path)))) as found:
+        # A conversation without an earlier run has no rows that could have been moved.
+        assert [found.runs([name]) for name in ("CON-1", "CON-2", "CON-3")] == [{1, 2}, {4}, set()]
 
 
 @pytest.mark.slow
