@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import codecs
 import glob
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from urllib.parse import quote, unquote
 
 import msgspec
-import pyarrow as pa
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter.file_bytes import file_chunks
 from conv_analytics.exporter.json_pieces import Piece, json_pieces
 from conv_analytics.paths import expand_user
 from conv_analytics.privacy import Mask
@@ -38,12 +37,10 @@ Files: TypeAlias = str | Path | Iterable[str | Path]
 
 #: Objects are returned in batches of about this size. [B]
 BATCH_BYTES = 4 * 2**20
-_CHUNK = 2**20
 #: Maximum stored length of text that is not an object. [B]
 _KEPT = 4096
 #: Envelopes around an event that are opened, one inside the other.
 _ENVELOPES = 3
-_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\x04\x22\x4d\x18": "lz4"}
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _IN_LINK = re.compile(rb'/conversations/([^/?#"]+)')
 _IN_NAME = re.compile(r"CON-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -140,19 +137,16 @@ class EventFiles:
 
     def _chunks(self, path: Path) -> Iterator[bytes]:
         """The text of a file, in UTF-8; it ends, with a note, where the file can no longer be read."""
+        decoder = None
         try:
-            with path.open("rb") as file:
-                head = file.read(4)
-            codec = next((name for mark, name in _CODECS.items() if head.startswith(mark)), None)
-            with pa.OSFile(str(path)) as raw, _decompressed(raw, codec) as stream:
-                first = bytes(stream.read(_CHUNK))
-                wide = next((name for mark, name in _WIDE.items() if first.startswith(mark)), None)
-                decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
-                for chunk in itertools.chain([first], iter(lambda: bytes(stream.read(_CHUNK)), b"")):
-                    self.read_bytes += len(chunk)
-                    yield decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
-        except (OSError, pa.ArrowException) as error:
-            self.incomplete[str(path)] = str(error).splitlines()[0]
+            for number, chunk in enumerate(file_chunks(path)):
+                if number == 0:
+                    wide = next((name for mark, name in _WIDE.items() if chunk.startswith(mark)), None)
+                    decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
+                self.read_bytes += len(chunk)
+                yield decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
+        except OSError as error:
+            self.incomplete[str(path)] = str(error).partition("\n")[0]
 
 
 class _Sorter:
@@ -275,10 +269,6 @@ def _masked_events(events: list[Received], mask: Mask) -> list[Received]:
 
 def _masked_id(conversation_id: str | None, mask: Mask) -> str | None:
     return None if conversation_id is None else unquote(mask.masked_path(quote(conversation_id, safe="")))
-
-
-def _decompressed(raw: Any, codec: str | None) -> Any:
-    return pa.CompressedInputStream(raw, codec) if codec else raw
 
 
 def _paths(files: Files) -> list[Path]:

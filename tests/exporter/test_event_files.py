@@ -211,6 +211,46 @@ def test_a_file_that_is_cut_off_or_damaged(tmp_path: Path) -> None:
         read_events([])
 
 
+def rows_of(size: int) -> list[bytes]:
+    """Hangups of about a size together, which do not compress well."""
+    draw, result, total = random.Random(size), list[bytes](), 0
+    while total < size:
+        result.append(json.dumps(hangup(len(result) + 1, note=draw.randbytes(60).hex())).encode())
+        total += len(result[-1])
+    return result
+
+
+@pytest.mark.parametrize("size", [20_000, 700_000, pytest.param(2 * 2**20, marks=pytest.mark.slow)])
+def test_what_is_before_the_damage_is_read(size: int, tmp_path: Path) -> None:
+    rows = rows_of(size)
+    whole = b"\n".join(rows) + b"\n"
+    packed = {name: PACKINGS[name](whole) for name in ("gzip", "zstd", "bz2")}
+    # Name, bytes, rows, and whether that is all.
+    cases = [
+        (f"{name}, then {padding[:4]!r}", packed[name] + padding, len(rows), True)
+        for name in ("gzip", "bz2")
+        for padding in (bytes(512), bytes(9000), b"\n", b"\r\n \n")
+    ]
+    cases += [
+        ("NULs inside", gzip.compress(whole[:1000]) + bytes(600) + gzip.compress(whole[1000:]), len(rows), True),
+        ("gzip without checksum", packed["gzip"][:-9], len(rows) - 1, False),
+        ("half of gzip", packed["gzip"][: len(packed["gzip"]) // 2], len(rows) // 6, False),
+        ("gzip, then text", packed["gzip"] + b"\nnot compressed", len(rows), False),
+        ("bz2 without its end", packed["bz2"][:-9], len(rows), False),
+        # A block is decompressed as a whole.
+        ("zstd without its end", packed["zstd"][:-9], len(rows) - 2**17 // len(rows[0]) - 1, False),
+    ]
+    for name, data, least, is_all in cases:
+        path = tmp_path / "file"
+        path.write_bytes(data)
+        frames = read_events(path)
+        found = ids(frames)
+        assert found == list(range(1, len(found) + 1)), name
+        assert least <= len(found) <= len(rows), name
+        assert frames.report.status == ("complete" if is_all else "incomplete"), name
+        assert list(frames.report.incomplete) == ([] if is_all else [str(path)]), name
+
+
 def test_masked(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text(
         f"call from 447700900101 {json.dumps(HANGUP)}\n" + (LIVE / "voice_completed.json").read_text(encoding="utf-8"),
