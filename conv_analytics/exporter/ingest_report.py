@@ -22,7 +22,7 @@ class Ingested:
     tables: dict[str, int] = field(default_factory=dict)
     """New rows, by table."""
     duplicates: int = 0
-    """Events that came more than once."""
+    """Events that came more than once, and unreadable records of files that were in the quarantine before."""
     confirmed: int = 0
     """Events that the folder had from the API's list, with the same content."""
     corrected: int = 0
@@ -72,5 +72,7 @@ class Ingested:
         rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
         known = f"{self.duplicates + self.confirmed + self.corrected:,} known before"
         others = self.other_applications.total()
-        of_others = f" ({others:,} of other applications)" if others else ""
+        of_others = f"{others:,} of other applications" if others else ""
+        # Those that were in the quarantine before are known.
+        of_others = f" ({of_others})" if 0 < others <= self.quarantined else of_others and f", {of_others}"
         return f"{self.status}: {rows} new, {known}, {self.quarantined:,} quarantined{of_others}, {took}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Collection, Mapping
 from contextlib import closing
@@ -32,6 +31,7 @@ from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
 from conv_analytics.exporter.folder_checks import recorded_mask, recorded_tables, require_same_mask
 from conv_analytics.exporter.inbox_objects import InboxReader, first_mask
 from conv_analytics.exporter.ingest_report import Ingested
+from conv_analytics.exporter.known_records import KnownRecords
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
 from conv_analytics.exporter.options import DEFAULT_TABLES
 from conv_analytics.instants import utc_text
@@ -50,7 +50,7 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     r"""Fold events into a folder: those that its listener received and, if any are named, those of files.
 
     The same event is stored once, whether it came first from a webhook, a file or an export's list; where they differ,
-    the list's version wins. See the table ``event_sources``.
+    the list's version wins. See the table ``event_sources``. What is unreadable in files is put in the quarantine once.
 
     Parameters
     ----------
@@ -111,8 +111,11 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     fold = _Fold(root, settings, result, short=reading is None)
     try:
         received = fold.inbox(mask)
-        for batch in itertools.chain(received, reading or ()):
+        for batch in received:
             fold.add(batch)
+        for batch in reading or ():
+            # A file may have been read before, unlike what the listener received.
+            fold.add(batch, again=True)
         result.receipts, result.verification, result.damaged, result.unread_segments = (
             received.receipts, received.verification, received.damaged, received.unread_segments,
         )  # fmt: skip
@@ -146,6 +149,7 @@ class _Fold:
             raise
         self._application = OneApplication(recorded_application(root).id)
         self._seen, self._stored = SeenEvents(), dict[str, StoredEvents]()
+        self._known_records = KnownRecords(self._writer.layout, self._history)
         self._written: set[str] = set()
         self._records: dict[str, list[pa.Table]] = {}
 
@@ -159,11 +163,15 @@ class _Fold:
         damaged = [str(text) for each in with_carried(self._history) for text in each.report.get("damaged") or ()]
         return InboxReader(self._writer.layout, self._mask, mask, self.consumed, damaged)
 
-    def add(self, batch: ObjectBatch) -> None:
-        """Add the new rows of some objects."""
+    def add(self, batch: ObjectBatch, *, again: bool = False) -> None:
+        """Add the new rows of some objects, `again` if earlier runs may have read them."""
         self._application.sort_out(batch)
         self._load(batch.owners() - self._stored.keys())
         for rows in flatten_objects(batch, self._seen, self._started):
+            if again:
+                new = self._known_records.new(rows.broken)
+                rows.duplicates += len(rows.broken) - len(new)
+                rows.broken = new
             self._merge(rows)
             self._write(rows)
 
