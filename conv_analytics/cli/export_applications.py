@@ -104,7 +104,7 @@ def _show(exports: list[ApplicationExport]) -> None:
             "application": each.application.label,
             "status": each.status,
             "listed": report and report.listed,
-            "new events": report and report.tables.get("events", 0),
+            "new events": report and report.events,
             "requests": report and report.requests,
             "exit": int(_exit_of(each)),
         })  # fmt: skip

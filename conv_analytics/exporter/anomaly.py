@@ -111,4 +111,5 @@ def _start(report: Mapping[str, Any]) -> datetime:
 
 
 def _events(report: Mapping[str, Any]) -> int:
-    return int(report["tables"].get("events", 0))
+    # Earlier versions did not count events apart from the rows of their table.
+    return int(report.get("events", report["tables"].get("events", 0)))

@@ -36,6 +36,9 @@ class Sink(Protocol):
     def watermarks(self) -> Mapping[str, Watermark]:
         """The watermark of each conversation, from earlier runs."""
 
+    def writes(self, name: str) -> bool:
+        """Whether rows of a table are written."""
+
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
 
@@ -248,6 +251,9 @@ class BatchConverter:
                 table = self._seen_keys.first_rows(name, converted)
                 rows.duplicates += converted.num_rows - table.num_rows
             self._sink.write(name, table)
-            self._converted.counts.tables[name] += table.num_rows
+            if self._sink.writes(name):
+                self._converted.counts.tables[name] += table.num_rows
+            if name == "events":
+                self._converted.counts.events += table.num_rows
         self._sink.quarantine([record.to_json() for record in rows.broken])
         self._converted.counts.add(rows)

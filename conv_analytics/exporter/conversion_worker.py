@@ -36,7 +36,7 @@ class _Sink:
         self.files = StagedFiles(layout, task.number, task.run, task.day, task.tables)
         self._stored = StoredRows(task.root, list(commits(layout, before=task.number)), full=task.full)
         self.watermarks = self._stored.watermarks
-        self.write, self.quarantine = self.files.write, self.files.quarantine
+        self.writes, self.write, self.quarantine = self.files.writes, self.files.write, self.files.quarantine
 
     def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         return self._stored.items(conversations)

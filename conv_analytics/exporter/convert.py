@@ -62,8 +62,8 @@ class Converter:
 
     @property
     def events(self) -> int:
-        """Rows of events so far."""
-        return self._report.tables.get("events", 0)
+        """New events so far."""
+        return self._report.events
 
     async def event_page(
         self, conversation_id: str, body: bytes, sequence_number: int | None = None, start: int | None = None

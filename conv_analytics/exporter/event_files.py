@@ -145,6 +145,7 @@ def flatten_objects(batch: ObjectBatch, seen: SeenEvents, read_at: datetime) -> 
 
 def _put(rows: Rows, sink: MemorySink, report: Report) -> None:
     counts = RowCounts(Counter({name: table.num_rows for name, table in rows.tables.items()}))
+    counts.events = counts.tables["events"]
     counts.add(rows)
     report.add(counts)
     for name, table in rows.tables.items():

@@ -27,6 +27,8 @@ class Ingested:
     """Events that the folder had from the API's list, with the same content."""
     corrected: int = 0
     """Events that the folder had from the API's list, with different content; the list's stays."""
+    uncompared: int = 0
+    """Events that the folder had from the API's list, without their content: it has no table ``events``."""
     quarantined: int = 0
     """Records with something unreadable."""
     lost: int = 0
@@ -70,7 +72,7 @@ class Ingested:
     def __str__(self) -> str:
         took = f"in {self.seconds:,.1f} s"
         rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
-        known = f"{self.duplicates + self.confirmed + self.corrected:,} known before"
+        known = f"{self.duplicates + self.confirmed + self.corrected + self.uncompared:,} known before"
         others = self.other_applications.total()
         of_others = f"{others:,} of other applications" if others else ""
         # Those that were in the quarantine before are known.

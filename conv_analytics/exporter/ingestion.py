@@ -232,6 +232,7 @@ class _Fold:
         rows.duplicates -= len(twice)
         self._result.confirmed += merged.confirmed
         self._result.corrected += merged.corrected
+        self._result.uncompared += merged.uncompared
 
     def _write(self, rows: Rows) -> None:
         result = self._result

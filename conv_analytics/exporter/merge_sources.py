@@ -25,6 +25,8 @@ class Merged(NamedTuple):
     """With the same content."""
     corrected: int = 0
     """With different content."""
+    uncompared: int = 0
+    """With unknown content: the folder has no table ``events``."""
 
 
 def merge_listed(tables: dict[str, pa.Table], delivered: Contents) -> Merged:
@@ -55,10 +57,12 @@ def both_sources(events: pa.Table, stored: Contents) -> tuple[pa.Table, Merged]:
     """The rows of ``event_sources`` for events that the folder has from the other source, with their number."""
     owners, ids = (events[name].to_pylist() for name in ("conversation_id", "event_id"))
     before = [stored[owner][number] for owner, number in zip(owners, ids, strict=True)]
-    differs = [earlier != later for earlier, later in zip(before, content_digests(events), strict=True)]
+    later = content_digests(events)
+    differs = [one is not None and one != other for one, other in zip(before, later, strict=True)]
     columns = [events[name] for name in ("conversation_id", "event_id", "type", "at")]
     rows = pa.table([*columns, pa.array(differs, pa.bool_())], schema=EVENT_SOURCES.schema)
-    return rows, Merged(differs.count(False), differs.count(True))
+    uncompared = before.count(None)
+    return rows, Merged(differs.count(False) - uncompared, differs.count(True), uncompared)
 
 
 def stored_before(events: pa.Table, stored: Contents) -> pa.Table:

@@ -33,6 +33,8 @@ class Report:
     """UTC, ISO 8601."""
     tables: dict[str, int] = field(default_factory=dict)
     """Rows per table, of this run."""
+    events: int = 0
+    """New events, whether or not the table ``events`` is exported."""
     listed: int = 0
     """Conversations listed."""
     unchanged: int = 0
@@ -106,7 +108,16 @@ class Report:
         """Add the counts of some rows."""
         # Replaced, not changed: others read it meanwhile.
         self.tables = self.tables | {name: self.tables.get(name, 0) + rows for name, rows in counts.tables.items()}
-        for name in ("already_stored", "changed", "confirmed", "corrected", "quarantined", "lost", "duplicates"):
+        for name in (
+            "events",
+            "already_stored",
+            "changed",
+            "confirmed",
+            "corrected",
+            "quarantined",
+            "lost",
+            "duplicates",
+        ):
             setattr(self, name, getattr(self, name) + getattr(counts, name))
         for conversation_id, number in counts.implausible_ids.items():
             self.implausible_ids[conversation_id] = self.implausible_ids.get(conversation_id, 0) + number
@@ -220,8 +231,7 @@ class Report:
         return markup.notes(self.remarks())
 
     def _counts(self) -> str:
-        events = self.tables.get("events", 0)
-        return f"{self.listed:,} conversations, {events:,} new events, {self.requests:,} requests"
+        return f"{self.listed:,} conversations, {self.events:,} new events, {self.requests:,} requests"
 
 
 def against_plan(planned: Mapping[str, Any]) -> str:

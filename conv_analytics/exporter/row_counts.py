@@ -13,6 +13,7 @@ class RowCounts:
     """Counts of some rows: see `conv_analytics.exporter.report.Report` for what each means."""
 
     tables: Counter[str] = field(default_factory=Counter)
+    events: int = 0
     already_stored: int = 0
     changed: int = 0
     confirmed: int = 0

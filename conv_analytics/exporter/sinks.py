@@ -51,6 +51,10 @@ class MemorySink:
         self._rows: dict[str, list[pa.Table]] = {name: [] for name in tables}
         self._broken: list[str] = []
 
+    def writes(self, name: str) -> bool:
+        """Whether rows of a table are kept."""
+        return name in self._rows
+
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
         if name in self._rows:
@@ -106,7 +110,7 @@ class FolderSink:
         self.watermarks = self._stored.watermarks
         self.reports = [commit.report for commit in with_carried(history)]
         self.folder_state = FolderState(self.watermarks, last_sweep(self.reports))
-        self.write = self._writer.write
+        self.writes, self.write = self._writer.writes, self._writer.write
         self.quarantine = self._writer.quarantine
 
     def conversion_process(self, exported_at: datetime, *, at_once: bool) -> ConversionProcess:

@@ -20,7 +20,8 @@ EVENT_SOURCES = Table(
         Column(
             "differs",
             bool,
-            "Whether the two said different things; the list is right, and its row replaces the other one.",
+            "Whether the two said different things; the list is right, and its row replaces the other one. False where"
+            " the dataset has no table events, and so no content to compare.",
         ),
     ),
     listed=False,

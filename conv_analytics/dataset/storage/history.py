@@ -79,7 +79,7 @@ def _run(commit: Commit) -> dict[str, Any]:
         "status": report.get("status"),
         "since": report.get("since"),
         "until": report.get("until"),
-        "events": report.get("tables", commit.rows).get("events", 0),
+        "events": report.get("events", report.get("tables", commit.rows).get("events", 0)),
         "gone": report.get("gone_count") or 0,
         "seconds": report.get("seconds") or 0.0,
         "warning": report.get("warning"),

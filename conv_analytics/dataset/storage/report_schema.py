@@ -47,6 +47,7 @@ class _Report(TypedDict, total=False):
     warning: str | None
     allow_empty: bool | None
     tables: dict[str, Count]
+    events: Count
     requests: Count | None
     listed: Count | None
     retries: Count | None

@@ -1,0 +1,60 @@
+"""A folder without the table ``events``: its counts are those of the tables that it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conv_analytics import export, ingest, open_dataset
+from conv_analytics.exporter.anomaly import volume_warning
+from conv_analytics.sandbox import Sandbox
+from tests._helpers.sandboxes import client_of
+
+TABLES = "conversations,hangups,leg_statuses,call_records"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One with four tables and one with all, each with the events of the list and of webhooks."""
+    root = tmp_path_factory.mktemp("folders")
+    with Sandbox(conversations=8, days=2, seed=7) as sandbox:
+        (root / "webhooks.jsonl").write_bytes(
+            b"\n".join(each.body.replace(b"\n", b" ") for each in sandbox.deliveries())
+        )
+        for name, tables in (("four", TABLES), ("all", None)):
+            report = export(client_of(sandbox), root / name, rate=0, tables=tables).report
+            assert report.events == sandbox.truth().events
+            dataset = open_dataset(root / name)
+            counted = {table: rows for table, rows in report.tables.items() if rows}
+            assert counted == {table: len(dataset[table]) for table in dataset if len(dataset[table])}
+            assert dataset.history()["events"].tolist() == [report.events]
+        assert export(client_of(sandbox), rate=0, tables=TABLES).report.tables.keys() <= set(TABLES.split(","))
+    return {name: root / name for name in ("four", "all")} | {"webhooks": root / "webhooks.jsonl"}
+
+
+def test_unknown_content_is_no_difference(folders: dict[str, Path]) -> None:
+    counted, found = {}, {}
+    for name in ("four", "all"):
+        counted[name] = ingest(folders[name], folders["webhooks"])
+        sources = open_dataset(folders[name])["event_sources"].set_index(["conversation_id", "event_id"])["differs"]
+        hangups = open_dataset(folders[name])["hangups"].set_index(["conversation_id", "event_id"]).index
+        found[name] = sources[sources.index.isin(hangups)].sort_index()
+        # Twice tells nothing new.
+        assert not (again := ingest(folders[name], folders["webhooks"])).corrected + again.uncompared + again.confirmed
+    assert len(found["four"]) > 5
+    assert found["four"].to_dict() == found["all"].to_dict()
+    four, everything = counted["four"], counted["all"]
+    assert (four.corrected, four.confirmed, everything.uncompared) == (0, 0, 0)
+    assert 0 < four.uncompared <= everything.confirmed
+    assert f"{four.duplicates + four.uncompared:,} known before" in str(four)
+
+
+def test_a_night_without_the_table_is_judged_by_its_events() -> None:
+    def night(day: int, events: int) -> dict[str, object]:
+        at = f"2026-11-{day}T03:00:00Z"
+        return {"started_at": at, "status": "complete", "tables": {"hangups": 3}, "events": events}
+
+    before = [night(17, 900), night(18, 1000), night(19, 1100)]
+    assert volume_warning(night(20, 12), before)
+    assert volume_warning(night(20, 700), before) is None
