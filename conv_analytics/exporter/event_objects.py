@@ -42,6 +42,7 @@ _KEPT = 4096
 #: Envelopes around an event that are opened, one inside the other.
 _ENVELOPES = 3
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_NEITHER = "neither an event nor a page of a list"
 _IN_LINK = re.compile(rb'/conversations/([^/?#"]+)')
 _IN_NAME = re.compile(r"CON-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RECEIVED = ("received_at", "receivedAt", "received")
@@ -161,7 +162,7 @@ class _Sorter:
         if piece.outline is None:
             _add_broken(batch, piece.text, "not a JSON object")
         elif not self._add(batch, piece.text, piece.outline, None, _ENVELOPES):
-            _add_broken(batch, piece.text, "neither an event nor a page of a list")
+            _add_broken(batch, piece.text, _NEITHER)
 
     def _add(self, batch: ObjectBatch, text: bytes, found: Outline, at: datetime | None, envelopes: int) -> bool:
         """Add an object, or what is inside it; return whether anything was found."""
@@ -180,7 +181,8 @@ class _Sorter:
             batch.conversations.append(text)
         else:
             page = b'{"_embedded":{"members":[' + text + b"]}}"
-            batch.lists.setdefault("members", []).append(Page(_linked(found) or self._of_file, page))
+            owner = conversation_of(found) or _linked(found) or self._of_file
+            batch.lists.setdefault("members", []).append(Page(owner, page))
         return True
 
     def _add_page(self, batch: ObjectBatch, text: bytes, found: Outline, kind: Kind) -> bool:
@@ -215,9 +217,17 @@ class _Sorter:
         added = False
         for value in members.values():
             inner = _text_inside(value)
-            for document in split(inner) if inner else ():
+            others: list[tuple[bytes, Outline | None]] = []
+            documents = split(inner) if inner else []
+            for document in documents:
                 found = outline(document)
-                added = (found is not None and self._add(batch, document, found, at, envelopes)) or added
+                if found is None or not self._add(batch, document, found, at, envelopes):
+                    others.append((document, found))
+            if len(others) < len(documents):
+                added = True
+                # A list of anything else, such as headers, has no events at all.
+                for document, found in others:
+                    _add_broken(batch, document, "not a JSON object" if found is None else _NEITHER)
         return added
 
 
@@ -229,7 +239,8 @@ def _add_broken(batch: ObjectBatch, text: bytes, reason: str) -> None:
 
 def _linked(found: Outline) -> str | None:
     """The conversation that a record's or a page's own link names."""
-    link = _IN_LINK.search(bytes(found.links).replace(b"\\/", b"/"))
+    # Early versions of the API have the link itself.
+    link = _IN_LINK.search((bytes(found.links) + bytes(found.href)).replace(b"\\/", b"/"))
     return unquote(link.group(1).decode("utf-8", "replace")) if link else None
 
 

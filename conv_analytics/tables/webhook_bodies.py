@@ -69,6 +69,9 @@ class Outline(msgspec.Struct, gc=False):
     state: msgspec.Raw = _absent
     user: msgspec.Raw = _absent
     channel: msgspec.Raw = _absent
+    href: msgspec.Raw = _absent
+    data: msgspec.Raw = _absent
+    push_info: msgspec.Raw = _absent
     # Of Voice events.
     uuid: msgspec.Raw = _absent
     call_uuid: msgspec.Raw = _absent
@@ -140,20 +143,51 @@ def classify(document: bytes) -> Kind:
 
 def kind_of(fields: Outline) -> Kind:
     """The kind of an object, by its outline."""
+    kind = _kind_of(fields)
+    if kind in {Kind.LIST_EVENT, Kind.VOICE_EVENT} and _wraps_event(fields):
+        return Kind.OTHER
+    return kind
+
+
+def _wraps_event(fields: Outline) -> bool:
+    """Whether an object that may be an event is an envelope around one: its type has no colon, as those of logs."""
+    if b":" in bytes(fields.type):
+        return False
+    for value in map(bytes, (fields.body, fields.data)):
+        inner = outline(value) if value.startswith(b"{") else None
+        if inner is not None and _kind_of(inner) in {Kind.RTC_EVENT, Kind.VOICE_EVENT}:
+            return True
+    return False
+
+
+def _kind_of(fields: Outline) -> Kind:
     typed = bool(fields.type)
     if fields.embedded and not typed:
-        return _page(bytes(fields.embedded))
+        page = _page(bytes(fields.embedded))
+        if page is not Kind.OTHER:
+            return page
+    if fields.push_info and not typed:
+        # A notification about an event, which a telephone gets: it has the id of the event, but not its type.
+        return Kind.OTHER
     delivered = bool(fields.application_id or fields.conversation_id or fields.cid)
     of_call = any(getattr(fields, name) for name in _OF_CALL) and any(getattr(fields, name) for name in DECIDING_KEYS)
     # A call of the list of calls has links; it is not an event.
     if of_call and not fields.links and not (typed and (fields.body or delivered)):
         return Kind.VOICE_EVENT
-    if (typed and (delivered or fields.body or fields.id or fields.timestamp)) or (delivered and fields.body):
+    if (typed and (delivered or fields.body or fields.timestamp or _is_number(fields.id))) or (
+        delivered and fields.body
+    ):
         return Kind.RTC_EVENT if delivered else Kind.LIST_EVENT
-    if bytes(fields.id).startswith(b'"CON-'):
+    # Early versions of the API name a conversation by its uuid; so does the greeting of a WebSocket, without links.
+    if bytes(fields.id).startswith(b'"CON-') or (fields.links and bytes(fields.uuid).startswith(b'"CON-')):
         return Kind.CONVERSATION
     of_member = bytes(fields.id).startswith(b'"MEM-') and (fields.state or fields.user or fields.channel)
     return Kind.MEMBER if of_member else Kind.OTHER
+
+
+def _is_number(value: msgspec.Raw) -> bool:
+    """Whether an id may be that of an event; channels, with a type as well, have the id of their leg."""
+    return bytes(value).strip(b'"').isdigit()
 
 
 def _page(embedded: bytes) -> Kind:

@@ -419,3 +419,110 @@ def test_an_envelope_whose_instant_cannot_be_read(at: bytes, tmp_path: Path) -> 
     file = tmp_path / "objects.jsonl"
     file.write_bytes(b'{"received_at": ' + at + b', "body": ' + _NOTE + b"}")
     assert read_events(file)["events"]["event_id"].tolist() == [7]
+
+
+# -- documents of other forms and times
+
+CALL = {"uuid": "aaaaaaaa-0000-4000-8000-000000000001", "conversation_uuid": "CON-1", "status": "completed",
+        "timestamp": "2026-05-04T09:00:09.000Z", "direction": "inbound", "price": "0.01", "duration": "9"}  # fmt: skip
+CON = "CON-7d1f3c52-9b8a-4c1e-a5d3-2f6b8e90c411"
+LINK = f"https://api.example.com/beta/conversations/{CON}"
+
+
+def _read(tmp_path: Path, *documents: Any) -> Frames:
+    path = tmp_path / "documents.jsonl"
+    path.write_text("\n".join(each if isinstance(each, str) else json.dumps(each) for each in documents))
+    return read_events(path)
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        lambda records: {"Records": [{"body": json.dumps(each)} for each in records]},
+        lambda records: {"hits": {"total": 2, "hits": [{"_id": "x", "_source": each} for each in records]}},
+    ],
+)
+def test_what_a_batch_has_beside_events_is_quarantined(envelope: Callable[[Any], Any], tmp_path: Path) -> None:
+    frames = _read(tmp_path, envelope([CALL, {"uuid": "u9", "note": "no event"}]))
+    assert len(frames["voice_events"]) == 1
+    assert (frames.report.quarantined, frames.report.status) == (1, "complete")
+    # Nothing is said of lists without any event.
+    frames = _read(tmp_path, {"headers": [{"name": "a", "value": "b"}], "body": CALL})
+    assert (len(frames["voice_events"]), frames.report.quarantined) == (1, 0)
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: [one], lambda one: {"answer": one}])
+def test_answers_about_one_conversation_or_member(wrap: Callable[[Any], Any], tmp_path: Path) -> None:
+    of_user = {"id": CON, "name": "NAM-1", "_embedded": {"id": "MEM-1", "state": "LEFT"}}
+    frames = _read(tmp_path, wrap(of_user))
+    assert frames["conversations"]["conversation_id"].to_list() == [CON]
+    assert len(frames["members"]) == frames.report.quarantined == 0
+    channel = {"type": "phone", "id": CALL["uuid"], "from": {"type": "phone", "number": "442079460999"}}
+    member = {"id": "MEM-1", "state": "JOINED", "conversation_id": CON, "channel": channel,
+              "_embedded": {"user": {"id": "USR-1", "name": "bot"}}}  # fmt: skip
+    frames = _read(tmp_path, wrap(member))
+    assert frames["members"][["member_id", "conversation_id"]].to_numpy().tolist() == [["MEM-1", CON]]
+    assert len(frames["events"]) == frames.report.quarantined == 0
+
+
+def test_the_conversation_of_a_member_is_its_own(tmp_path: Path) -> None:
+    link = {"_links": {"self": {"href": "https://api.example.com/v1/conversations/CON-2/members/MEM-1"}}}
+    member = {"id": "MEM-1", "state": "JOINED"}
+    own = {**member, "conversation_id": CON}
+    for document, expected in ((own, CON), (member | link, "CON-2"), (own | link, CON)):
+        frames = _read(tmp_path, document)
+        assert frames["members"]["conversation_id"].to_list() == [expected]
+
+
+def test_a_conversation_of_the_beta_with_its_members(tmp_path: Path) -> None:
+    channel = {"type": "phone", "id": CALL["uuid"], "from": {"type": "phone", "number": "442079460999"}}
+    members = [{"member_id": "MEM-1", "state": "LEFT", "channel": channel}]
+    documents = [{"uuid": uuid, "name": "NAM", "members": members, "_links": {"self": {"href": LINK}}}
+                 for uuid in (CON, "CON-2")]  # fmt: skip
+    frames = _read(tmp_path, *documents)
+    assert sorted(frames["conversations"]["conversation_id"]) == ["CON-2", CON]
+    assert len(frames["events"]) == frames.report.quarantined == 0
+    # The greeting of a WebSocket is no conversation.
+    frames = _read(tmp_path, {"event": "websocket:connected", "uuid": CON, "content-type": "audio/l16;rate=16000"})
+    assert (len(frames["conversations"]), frames.report.quarantined) == (0, 1)
+
+
+def test_events_of_the_beta_have_a_link_of_their_own(tmp_path: Path) -> None:
+    kinds = ("member:joined", "leg:status:update", "member:media")
+    events = [{"id": str(number), "type": kind, "from": "MEM-1", "timestamp": "2018-05-04T09:00:00.000Z",
+               "body": {}, "href": f"{LINK}/events/{number}"} for number, kind in enumerate(kinds, 1)]  # fmt: skip
+    frames = _read(tmp_path, events)
+    assert frames["events"][["conversation_id", "event_id"]].to_numpy().tolist() == [[CON, 1], [CON, 2], [CON, 3]]
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [
+        {"type": "webhook", "timestamp": "2026-05-04T09:00:10Z", "body": CALL},
+        {"specversion": "1.0", "type": "com.example.voice", "id": "A234-1234", "data": CALL},
+        {"specversion": "1.0", "type": "com.example.voice", "id": "1234", "time": "2026-05-04T09:00:10Z", "data": CALL},
+        {"uuid": "req-1", "status": 200, "url": "/events", "body": CALL},
+    ],
+)
+def test_an_envelope_with_a_type_is_opened(envelope: Any, tmp_path: Path) -> None:
+    frames = _read(tmp_path, envelope)
+    assert frames["voice_events"]["leg_id"].to_list() == [CALL["uuid"]]
+    assert len(frames["events"]) == frames.report.quarantined == 0
+
+
+def test_an_event_of_your_own_is_no_envelope(tmp_path: Path) -> None:
+    own = {"type": "custom:seen", "id": 4, "timestamp": "2026-05-04T09:00:10Z", "body": CALL}
+    frames = _read(tmp_path, own)
+    assert frames["events"]["type"].to_list() == ["custom:seen"]
+    assert len(frames["voice_events"]) == 0
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_push_notification_hides_no_event(first: int, tmp_path: Path) -> None:
+    event = {"type": "member:invited", "id": 8, "application_id": "c0ffee00-1d0c-4a2b-8a57-6f0e5d1b2a90",
+             "conversation_id": CON, "from": "MEM-1", "timestamp": "2026-05-04T09:00:00.000Z",
+             "body": {"user": {"id": "USR-1", "name": "ann"}}}  # fmt: skip
+    push = {("event_type" if key == "type" else key): value for key, value in event.items()} | {"push_info": {}}
+    frames = _read(tmp_path, *((event, push) if first else (push, event)))
+    assert frames["events"]["type"].to_list() == ["member:invited"]
+    assert (len(frames["member_events"]), frames.report.quarantined) == (1, 1)
