@@ -295,7 +295,7 @@ def test_a_night_is_measured_by_the_nights_that_were_copied(live: tuple[Sandbox,
         export(client_of(sandbox), folder, rate=0)
     for commit in open_dataset(folder).commits:
         at = f"2026-0{commit.number}-01T03:00:00Z"
-        report = {**commit.report, "started_at": at, "tables": {"events": 1000}}
+        report = {**commit.report, "started_at": at, "tables": {"events": 1000}, "events": 1000}
         Layout(folder).commit(commit.number).write_text(replace(commit, report=report).to_json())
     compact(folder, tmp_path / "new")
     done = export(client_of(sandbox), tmp_path / "new", rate=0, allow_empty=True)
