@@ -85,7 +85,9 @@ def test_answers_without_ids_are_those_with_ids(name: str, engine: str) -> None:
 
 def _asked(name: str, data: Any, options: dict[str, Any]) -> pd.DataFrame:
     found = getattr(analysis, name)(data, **options)
-    keys = [column for column in ("conversation_id", "leg_id", "turn", "prompt", "at") if column in found.columns]
+    keys = [
+        column for column in ("conversation_id", "leg_id", "audio", "turn", "prompt", "at") if column in found.columns
+    ]
     return as_pandas(found, keys)
 
 
