@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
 from conv_analytics.exporter.options import DEFAULT_TABLES, OPTIONAL
@@ -21,6 +23,7 @@ from conv_analytics.privacy import Mask
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.envelope import EventSource
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_records
+from conv_analytics.tables.memberships import with_known_states
 from conv_analytics.tables.seen_events import SeenEvents
 from conv_analytics.tables.voice_rows import flatten_voice_events
 from conv_analytics.tables.webhooks import flatten_webhooks
@@ -157,6 +160,10 @@ def _latest(name: str, frames: Frames) -> pd.DataFrame:
     """One row per key: the one that was seen last."""
     table = TABLES[name]
     ordered = frames[name].sort_values([table.latest or table.day], kind="stable")
+    if name == "conversations":
+        rows = pa.Table.from_pandas(ordered[["conversation_id", "state", "extra"]], preserve_index=False)
+        states = with_known_states(rows)["state"].to_pandas()
+        ordered["state"] = states.astype(ordered["state"].dtype).set_axis(ordered.index)
     last: pd.DataFrame = ordered.drop_duplicates(list(table.key), keep="last").sort_index(ignore_index=True)
     return last
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
@@ -40,6 +41,7 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.envelope import EVENT_KEY
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.flatten import Rows
+from conv_analytics.tables.memberships import of_memberships, with_known_states
 from conv_analytics.tables.seen_events import SeenEvents
 
 #: The command's name in the report of such a run.
@@ -265,5 +267,17 @@ class _Fold:
         """Write the latest row of each conversation, member, user and session."""
         for name, parts in self._records.items():
             rows = pa.concat_tables(parts)
+            if name == "conversations":
+                rows = self._with_states(rows.take(np.argsort(rows["exported_at"].to_numpy(), kind="stable")))
             (latest,) = latest_rows(TABLES[name], [RunRows(0, [rows])], len(rows))
             self._put(name, rows.filter(pa.array(latest)))
+
+    def _with_states(self, conversations: pa.Table) -> pa.Table:
+        """Conversations, in which those of a user's list, which does not tell their state, have the known one."""
+        unknown = conversations.take(pa.array(sorted(of_memberships(conversations)), pa.int64()))["conversation_id"]
+        earlier: dict[str, str | None] = {}
+        if len(unknown) and any(file.table == "conversations" for commit in self._history for file in commit.files):
+            stored = open_dataset(self._root).selected("conversations", ["conversation_id", "state"])
+            stored = stored.filter(pc.is_in(stored["conversation_id"], pc.unique(unknown)))
+            earlier = dict(zip(*(column.to_pylist() for column in stored.columns), strict=True))
+        return with_known_states(conversations, earlier)

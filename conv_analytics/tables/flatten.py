@@ -28,6 +28,7 @@ from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, Reading
 from conv_analytics.tables.envelope import KNOCKER, EventFamily, EventSource
 from conv_analytics.tables.explode import explode
 from conv_analytics.tables.kinds import INSTANT, nulls, recode
+from conv_analytics.tables.memberships import without_member_states
 from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.read_bodies import read_bodies
 from conv_analytics.tables.read_events import Events, missing_id_cells, read_events
@@ -132,7 +133,9 @@ def flatten_records(name: str, pages: Sequence[Page], exported_at: datetime) -> 
 def flatten_conversations(documents: Sequence[bytes], exported_at: datetime | pa.Array, *, gone: bool = False) -> Rows:
     """Turn conversations, each a JSON object, into rows of their table; `exported_at` is of all, or one for each."""
     reading = _shape("conversations").read(documents)
-    return _records("conversations", reading, None, lambda row: documents[row], exported_at, gone=gone)
+    rows = _records("conversations", reading, None, lambda row: documents[row], exported_at, gone=gone)
+    rows.tables["conversations"] = without_member_states(rows.tables["conversations"])
+    return rows
 
 
 def flatten_calls(pages: Sequence[bytes], checked_at: datetime, *, host: str | None = None, key: str = "calls") -> Rows:
