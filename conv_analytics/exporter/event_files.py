@@ -61,9 +61,11 @@ def read_events(files: Files, *, mask: Mask | None = None) -> Frames:
     ----------
     files : str, Path or iterable of these
         Paths, or patterns such as ``"dumps/**/*.json.gz"``; a folder stands for all files in it. A file may be JSON,
-        JSON Lines, or a log with JSON in it, plain or compressed (gzip, zstd, bz2, lz4). It may hold bodies of RTC and
-        Voice webhooks, events as a list has them, pages as the API gave them, conversations and members, or any of
-        these inside an envelope of your own, such as ``{"received_at": ..., "body": {...}}``.
+        JSON Lines, or a log with JSON or queries of ``GET`` requests in it, plain or compressed (gzip, zstd, bz2, lz4).
+        It may hold bodies of RTC and Voice webhooks, events as a list or the client SDK has them, pages as the API gave
+        them, conversations and members, or any of these inside an envelope of your own, such as
+        ``{"received_at": ..., "body": {...}}``, or inside a line of a log in one, as Docker writes it:
+        ``{"log": "INFO {...}"}``.
     mask : Mask, default None
         Replaces phone numbers, names, texts and other personal data with tokens.
 

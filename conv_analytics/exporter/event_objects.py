@@ -1,7 +1,7 @@
 """Files of events, in any form, read into batches of objects by their kind, with bounded memory.
 
-A file may be JSON, JSON Lines or a log with JSON in it, plain or compressed; its objects webhook bodies, events as a
-list has them, pages as the API gave them, or any of these inside a custom envelope.
+A file may be JSON, JSON Lines or a log with JSON or queries in it, plain or compressed; its objects webhook bodies,
+events as a list or the client SDK has them, pages as the API gave them, or any of these inside a custom envelope.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote, unquote
 
-import msgspec
-
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter.client_sdk_events import list_event
+from conv_analytics.exporter.event_pieces import documents_inside, event_pieces
 from conv_analytics.exporter.file_bytes import file_chunks
-from conv_analytics.exporter.json_pieces import Piece, json_pieces
+from conv_analytics.exporter.json_pieces import Piece
+from conv_analytics.exporter.received_instants import received_instant
 from conv_analytics.paths import expand_user
 from conv_analytics.privacy import Mask
 from conv_analytics.resources import scan
-from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
 from conv_analytics.tables.pages import Page, records
+from conv_analytics.tables.undeclared_keys import to_json
 from conv_analytics.tables.voice_rows import conversations_of_calls
-from conv_analytics.tables.webhook_bodies import PAGES, Kind, Outline, kind_of, outline, split
+from conv_analytics.tables.webhook_bodies import PAGES, Kind, Outline, kind_of, outline
 from conv_analytics.tables.webhook_identity import conversation_of
 from conv_analytics.tables.webhooks import Received
 
@@ -46,6 +47,8 @@ _NEITHER = "neither an event nor a page of a list"
 _IN_LINK = re.compile(rb'/conversations/([^/?#"]+)')
 _IN_NAME = re.compile(r"CON-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _RECEIVED = ("received_at", "receivedAt", "received")
+_NO_INSTANT = frozenset({b"null", b'""'})
+_UNREADABLE_INSTANT = "not an instant: the event in it has no received_at"
 
 
 @dataclass
@@ -125,7 +128,7 @@ class EventFiles:
         for path in self.paths:
             name = _IN_NAME.search(str(path))
             sorter = _Sorter(name.group() if name else None)
-            for piece in json_pieces(self._chunks(path)):
+            for piece in event_pieces(self._chunks(path)):
                 sorter.add(batch, piece)
                 if batch.size >= BATCH_BYTES:
                     yield self._finished(batch)
@@ -170,7 +173,7 @@ class _Sorter:
         if kind in PAGES:
             return self._add_page(batch, text, found, kind)
         if kind is Kind.OTHER:
-            return envelopes > 0 and self._add_inner(batch, text, at, envelopes - 1)
+            return self._add_other(batch, text, at, envelopes)
         if kind is Kind.RTC_EVENT:
             batch.rtc.append(Received(text, at))
         elif kind is Kind.LIST_EVENT:
@@ -207,18 +210,27 @@ class _Sorter:
                 batch.listed.append(Received(record, None, _linked(own) or owner))
         return True
 
+    def _add_other(self, batch: ObjectBatch, text: bytes, at: datetime | None, envelopes: int) -> bool:
+        """Add an event of the client SDK, or the events inside an envelope."""
+        event = list_event(text) if b'"conversationId"' in text else None
+        if event is None:
+            return envelopes > 0 and self._add_inner(batch, text, at, envelopes - 1)
+        batch.listed.append(Received(event, at))
+        return True
+
     def _add_inner(self, batch: ObjectBatch, text: bytes, at: datetime | None, envelopes: int) -> bool:
         """Add the events inside an envelope: an object, a list, or either as a text."""
         try:
             members = scan.members(text)
         except ValueError:
             return False
-        at = next((moment for key in _RECEIVED if (moment := _instant(members.get(key)))), at)
+        told = {key: members[key] for key in _RECEIVED if members.get(key, b"null") not in _NO_INSTANT}
+        own = next(filter(None, map(received_instant, told.values())), None)
+        at = own or at
         added = False
         for value in members.values():
-            inner = _text_inside(value)
             others: list[tuple[bytes, Outline | None]] = []
-            documents = split(inner) if inner else []
+            documents = documents_inside(value)
             for document in documents:
                 found = outline(document)
                 if found is None or not self._add(batch, document, found, at, envelopes):
@@ -228,6 +240,9 @@ class _Sorter:
                 # A list of anything else, such as headers, has no events at all.
                 for document, found in others:
                     _add_broken(batch, document, "not a JSON object" if found is None else _NEITHER)
+        if added and own is None and told.keys() - {"received"}:
+            # ``received`` may also be a flag, or what was received.
+            _add_broken(batch, to_json(told), _UNREADABLE_INSTANT)
         return added
 
 
@@ -242,23 +257,6 @@ def _linked(found: Outline) -> str | None:
     # Early versions of the API have the link itself.
     link = _IN_LINK.search((bytes(found.links) + bytes(found.href)).replace(b"\\/", b"/"))
     return unquote(link.group(1).decode("utf-8", "replace")) if link else None
-
-
-def _text_inside(value: bytes) -> bytes | None:
-    """An object or a list, or the text that is one."""
-    if value[:1] == b'"' and value[1:2] in b"{[":
-        try:
-            return msgspec.json.decode(value, type=str).encode("utf-8", "replace")
-        except (msgspec.MsgspecError, UnicodeDecodeError):
-            return None
-    return value if value[:1] in {b"{", b"["} else None
-
-
-def _instant(raw: bytes | None) -> datetime | None:
-    try:
-        return instant(msgspec.json.decode(raw)) if raw else None
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, Unreadable):
-        return None
 
 
 def _masked_events(events: list[Received], mask: Mask) -> list[Received]:

@@ -43,6 +43,10 @@ class Piece(NamedTuple):
     text: bytes
     outline: Outline | None
     """None for text that is no JSON object."""
+    begun: bool = False
+    """Whether the first line of a text began before it."""
+    goes_on: bool = False
+    """Whether the last line of a text goes on after it."""
 
 
 def json_pieces(chunks: Iterator[bytes]) -> Iterator[Piece]:
@@ -56,17 +60,24 @@ def json_pieces(chunks: Iterator[bytes]) -> Iterator[Piece]:
     stream = _Stream(chunks)
     cutter = _Cutter(stream)
     while stream.skip():
-        yield cutter.object() if stream.data.startswith(b"{", stream.at) else _text(stream)
+        begun, stream.in_line = stream.in_line, True
+        if stream.data.startswith(b"{", stream.at):
+            yield cutter.object()
+        else:
+            yield _text(stream, begun=begun)
 
 
-def _text(stream: _Stream) -> Piece:
-    """Text up to the next object."""
-    while True:
-        end = stream.data.find(b"{", stream.at)
-        if end >= 0 or len(stream.data) - stream.at >= MAX_TEXT or not stream.read_more():
-            break
-    end = min(len(stream.data) if end < 0 else end, stream.at + MAX_TEXT)
-    return Piece(stream.take(end), None)
+def _text(stream: _Stream, *, begun: bool) -> Piece:
+    """Text up to the next object; long text up to the end of a line."""
+    ended = False
+    while (end := stream.data.find(b"{", stream.at)) < 0 and len(stream.data) - stream.at < MAX_TEXT and not ended:
+        ended = not stream.read_more()
+    most = stream.at + MAX_TEXT
+    if end > most or (end < 0 and not ended):
+        end = stream.data.rfind(b"\n", stream.at, most) + 1 or most
+    text = stream.take(len(stream.data) if end < 0 else end)
+    stream.in_line = not text.endswith(b"\n")
+    return Piece(text, None, begun, goes_on=stream.in_line and end >= 0)
 
 
 class _Stream:
@@ -76,6 +87,8 @@ class _Stream:
         self.data, self.at = b"", 0
         self.dropped = 0
         """How many bytes were before it."""
+        self.in_line = False
+        """Whether something was taken from the line."""
         self._chunks = chunks
         self._ended = False
         # In bytes of the whole stream: the next end of a line, and up to where there is none.
@@ -114,6 +127,7 @@ class _Stream:
             between = _BETWEEN.match(self.data, self.at)
             assert between is not None
             self.at = between.end()
+            self.in_line = self.in_line and b"\n" not in between.group()
             # The last bytes may be the beginning of a mark.
             if self.at < len(self.data) - 2:
                 return True

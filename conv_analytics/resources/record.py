@@ -82,7 +82,7 @@ def wire(
     loose
         Anything but an object is taken as absent instead of being reported (contract 9, no. 36).
     absent
-        Texts that stand for a missing value, such as ``<null>`` (contract 9, no. 26).
+        Texts that stand for a missing value, such as ``<null>`` (contract 9, no. 26); of a code, also the empty one.
     true
         Further words that mean true for this flag, in addition to those that mean true everywhere.
     secret

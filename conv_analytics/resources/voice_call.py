@@ -36,7 +36,7 @@ class VoiceCall(Record):
     duration: int | None = wire("Time for which the leg was up; only of ended calls.", unit="s")
     start_time: datetime | None = wire("When the leg began; only of ended calls.")
     end_time: datetime | None = wire("When it ended; only of ended calls.")
-    network: str | None = wire("Network of the other end: mobile country and network code, or a name.")
+    network: str | None = wire("Network of the other end: mobile country and network code, or a name.", absent="")
     links: APILinks | None = wire("Links.", key="_links", loose=True, in_repr=False)
 
     @classmethod

@@ -92,7 +92,7 @@ class VoiceEvent(Record):
     duration: int | None = wire("Billed duration.", unit="s")
     rate: Decimal | None = wire("Price of a minute, in the account's currency.")
     price: Decimal | None = wire("Cost of the leg in all, in the account's currency.")
-    network: str | None = wire("Network: mobile country and network code, or its name.")
+    network: str | None = wire("Network: mobile country and network code, or its name.", absent="")
     reason: str | None = wire("What went wrong, in words.")
     conversation_uuid_from: str | None = wire("Conversation that the leg left.")
     conversation_uuid_to: str | None = wire("Conversation that the leg was moved to.")

@@ -19,6 +19,7 @@ from conv_analytics import errors
 from conv_analytics.api import Retry
 from conv_analytics.api.content_coding import MAX_MEMBERS, Content, DamagedContent, TooLong
 from conv_analytics.api.large_bodies import LARGE_BYTES, MAX_AT_ONCE
+from conv_analytics.exporter.event_pieces import documents_inside, event_pieces
 from conv_analytics.exporter.json_pieces import json_pieces
 from conv_analytics.settings import Settings
 from conv_analytics.tables.webhook_bodies import outline
@@ -288,6 +289,10 @@ def _texts() -> dict[str, Callable[[int], object]]:
         "an object of escaped quotes, cut off": lambda n: outline(b'{"id": "\xff' + b'\\"' * n),
         "a line of escaped quotes, cut off": lambda n: list(json_pieces(iter([b'{"id": "' + b'\\"' * n + b"\n"]))),
         "pages in pages, cut off": lambda n: list(json_pieces(iter([b'{"_embedded":[' * n]))),
+        "a query": lambda n: list(event_pieces(iter([b"a=&" * n]))),
+        "queries that are no events": lambda n: list(event_pieces(iter([b"uuid=1&conversation_uuid=CON-1\n" * n]))),
+        "targets": lambda n: list(event_pieces(iter([b'GET "/?a=1&uuid=' * n]))),
+        "a log inside an envelope": lambda n: documents_inside(b'"' + b'INFO {\\"a=1&' * n + b'"'),
         "data, masked": lambda n: mask.page(b'{"_embedded":' + b'{"data":' * n + b"1" + b"}" * (n + 1)),
     }
 

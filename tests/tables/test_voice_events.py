@@ -194,3 +194,12 @@ def test_what_cannot_be_read_is_quarantined_without_secrets() -> None:
     assert all(record.list == "voice_events" for record in rows.broken)
     written = " ".join(record.to_json() for record in rows.broken) + str(rows.tables["voice_events"].to_pylist())
     assert "abcd1234" not in written
+
+
+def test_an_empty_code_is_none() -> None:
+    bodies = [{"uuid": f"9f2{n}", "status": "completed", "network": code} for n, code in enumerate(["", None, "23410"])]
+    rows = flattened(*bodies)
+    assert [row["network"] for row in table(rows, "voice_events")] == [None, None, "23410"]
+    assert [row["network_code"] for row in table(rows, "call_records")] == [None, None, "23410"]
+    assert [row["extra"] for row in table(rows, "voice_events")] == [None] * 3
+    assert VoiceEvent.from_wire(bodies[0]).network is None

@@ -50,7 +50,7 @@ class InvitingMember(Record):
 class MemberReason(Record):
     """Why a member left (contract 7.6); free text."""
 
-    code: str | None = wire("Code of the reason.")
+    code: str | None = wire("Code of the reason.", absent="")
     text: str | None = wire("The reason in words.")
 
 

@@ -90,12 +90,12 @@ class MessageSIPStatusBody(MessageSIPBody):
     """``sip:status``, ``rtc:status``: what a leg cost, sent some seconds after its end (contract 7.9)."""
 
     price: Decimal | None = wire("Cost of the leg, in `price_currency`, or else the account's currency.")
-    price_currency: str | None = wire("Currency of the price, ISO 4217; only in `rtc:status`.")
+    price_currency: str | None = wire("Currency of the price, ISO 4217; only in `rtc:status`.", absent="")
     rate: Decimal | None = wire("Price of a minute, in the price's currency.")
     duration: int | None = wire("Billed duration.", unit="s")
     from_: str | None = wire("Number of the caller.", key="from")
     to: str | None = wire("Number called.")
-    network_code: str | None = wire("Mobile country and network code, digits.")
+    network_code: str | None = wire("Mobile country and network code, digits.", absent="")
     request_time: datetime | None = wire("When the call was requested.")
     start_time: datetime | None = wire("When the call was answered.")
     end_time: datetime | None = wire("When the call ended.")
