@@ -19,7 +19,7 @@ import httpx
 from aiohttp import ClientResponse, ClientSession, ClientTimeout
 from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
-from multidict import CIMultiDict
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 from conv_analytics.api.content_coding import Content
@@ -71,7 +71,7 @@ class BulkTransport(AiohttpTransport):
         response = await self._open(method, url, headers, content, timeouts)
         stream = BulkStream(response)
         try:
-            return response.status, response.headers, await stream.read_within(limit, large)
+            return response.status, joined_headers(response.headers), await stream.read_within(limit, large)
         finally:
             await stream.aclose()
 
@@ -113,6 +113,18 @@ class BulkTransport(AiohttpTransport):
         )
 
 
+def joined_headers(headers: MultiMapping[str]) -> Mapping[str, str]:
+    """The headers with one value each: those of a repeated one are joined, as httpx does it.
+
+    >>> joined_headers(CIMultiDict([("Retry-After", "7"), ("retry-after", "30"), ("Date", "now")])).get("retry-after")
+    '7, 30'
+    """
+    names = {name.lower() for name in headers}
+    if len(names) == len(headers):
+        return headers
+    return CIMultiDict([(name, ", ".join(headers.getall(name))) for name in names])
+
+
 @functools.cache
 def client_timeout(pool: float | None, connect: float | None, read: float | None) -> ClientTimeout:
     """Timeouts for aiohttp: for a free connection, to connect, between two pieces [s]."""
@@ -130,7 +142,7 @@ class BulkStream(AiohttpResponseStream):
     async def read_within(self, limit: int, large: Callable[[], Awaitable[None]]) -> bytes:
         """The whole body, decompressed; `large` is awaited when it turns out to be large."""
         response, large_reported = self._aiohttp_response, False
-        content = Content(response.headers.get("content-encoding"), limit)
+        content = Content(joined_headers(response.headers).get("content-encoding"), limit)
         while chunk := await response.content.readany():
             content.feed(chunk)
             if not large_reported and content.size > LARGE_BYTES:

@@ -5,6 +5,7 @@ A small fuzz beside that of pages: the same examples each time.
 
 from __future__ import annotations
 
+import gzip
 import logging
 import random
 import traceback
@@ -105,9 +106,22 @@ def _outcome(face: Face, text: bytes) -> errors.APIError | None:
         connection.sendall(text)
 
     with serving(handle) as address:
-        options = {"base_url": f"http://{address}", "timeout": 2.0, "retries": Retry(repeats=0)}
+        options = {"base_url": f"http://{address}", "timeout": 2.0, "retries": Retry(repeats=0, max_retry_after_s=5)}
         try:
             face.call("get_conversation", "CON-1", options=options)
         except errors.APIError as error:
             return error
     return None
+
+
+@pytest.mark.parametrize("given", [b"retry-after: 9\r\nRetry-After: 3600", b"retry-after: 3600\r\nretry-after: 9"])
+def test_of_a_repeated_retry_after_both_clients_take_the_longest(face: Face, given: bytes) -> None:
+    error = _outcome(face, b"HTTP/1.1 429 Too Many Requests\r\n" + given + b"\r\ncontent-length: 0\r\n\r\n")
+    assert isinstance(error, errors.RateLimited)
+    assert error.retry_after == 3600.0
+
+
+def test_repeated_content_encodings_are_undone_one_after_the_other(face: Face) -> None:
+    body = gzip.compress(gzip.compress(BODY))
+    head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n"
+    assert _outcome(face, head % len(body) + body) is None
