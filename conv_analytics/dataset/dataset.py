@@ -174,8 +174,9 @@ class Dataset(HandOver):
         """Permanently remove the data that `expired` counts, in a separate commit; it is never called automatically.
 
         Rows of other conversations in the same files are written to new files first. Watermarks stay: no later run
-        exports the removed events again, unless it reads everything again (``full=True``). This dataset stays at its
-        commit, but its files are removed: open the folder again.
+        exports the removed events again, unless it reads everything again (``full=True``), and `ingest` of the same
+        files does not add them again. This dataset stays at its commit, but its files are removed: open the folder
+        again.
 
         Parameters
         ----------

@@ -35,6 +35,7 @@ from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.known_records import KnownRecords
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
 from conv_analytics.exporter.options import DEFAULT_TABLES
+from conv_analytics.exporter.pruned_conversations import PrunedConversations
 from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
 from conv_analytics.tables import TABLES
@@ -152,6 +153,7 @@ class _Fold:
         self._application = OneApplication(recorded_application(root).id)
         self._seen, self._stored = SeenEvents(), dict[str, StoredEvents]()
         self._known_records = KnownRecords(self._writer.layout, self._history)
+        self._pruned = PrunedConversations(self._history, self._watermarks)
         self._written: set[str] = set()
         self._records: dict[str, list[pa.Table]] = {}
 
@@ -171,6 +173,7 @@ class _Fold:
         self._load(batch.owners() - self._stored.keys())
         for rows in flatten_objects(batch, self._seen, self._started):
             if again:
+                self._pruned.drop(rows)
                 new = self._known_records.new(rows.broken)
                 rows.duplicates += len(rows.broken) - len(new)
                 rows.broken = new
@@ -212,6 +215,7 @@ class _Fold:
         for owner in owners:
             events = self._stored[owner] = stored.get(owner) or StoredEvents()
             self._seen.add_stored(owner, {*events.bodies, *events.delivered}, (), events.items)
+            self._pruned.add(owner, events.first_run)
 
     def _merge(self, rows: Rows) -> None:
         """Compare the events that the folder has from the list, once each."""
@@ -267,10 +271,19 @@ class _Fold:
         """Write the latest row of each conversation, member, user and session."""
         for name, parts in self._records.items():
             rows = pa.concat_tables(parts)
+            if self._pruned and "conversation_id" in rows.column_names:
+                rows = self._unpruned(rows)
             if name == "conversations":
                 rows = self._with_states(rows.take(np.argsort(rows["exported_at"].to_numpy(), kind="stable")))
             (latest,) = latest_rows(TABLES[name], [RunRows(0, [rows])], len(rows))
             self._put(name, rows.filter(pa.array(latest)))
+
+    def _unpruned(self, records: pa.Table) -> pa.Table:
+        """Conversations and members without those of pruned conversations of which there is nothing new."""
+        owners = [each or "" for each in records["conversation_id"].to_pylist()]
+        self._load(set(owners) - self._stored.keys())
+        there = (each not in self._pruned or each in self._written or self._stored[each].first_run for each in owners)
+        return records.filter(pa.array(map(bool, there), pa.bool_()))
 
     def _with_states(self, conversations: pa.Table) -> pa.Table:
         """Conversations, in which those of a user's list, which does not tell their state, have the known one."""

@@ -59,6 +59,8 @@ class StoredEvents:
     """Per id of an event from a webhook or a file, `content_digests` of it. The list may contain it, too."""
     both: dict[int, bool] = field(default_factory=dict)
     """Events that came both ways, and whether they differed."""
+    first_run: int | None = None
+    """The number of the first commit that has any of them."""
 
 
 class EventIndex:
@@ -89,12 +91,13 @@ class EventIndex:
         # Events without a conversation are requested as "", and have null in the tables.
         self._content = None if content is None else pa.array([name or None for name in sorted(content)], pa.string())
         self._unread = list(commits)
+        self._run = 0
         names = {file.table for commit in self._unread for file in commit.files}
         # An event is in every table that it belongs to, or in none: the tables of one run are committed together.
         self._with_ids = ["events"] if "events" in names else [name for name in names if _has_ids(TABLES[name])]
         self._with_items = [name for name in names if TABLES[name].repeats_items]
         self._database = Scratch(
-            "create table stored (conversation text, kind integer, data blob)",
+            "create table stored (conversation text, kind integer, data blob, run integer)",
             "create index by_conversation on stored (conversation)",
         )
 
@@ -105,10 +108,12 @@ class EventIndex:
             self._read(commit)
             self._unread.remove(commit)
         result: dict[str, StoredEvents] = {}
-        query = "select kind, data from stored where conversation = ?"
+        query = "select kind, data, run from stored where conversation = ?"
         for name in conversations:
-            for kind, data in self._database.all(query, (name,)):
-                _add(result.setdefault(name, StoredEvents()), kind, data)
+            for kind, data, run in self._database.all(query, (name,)):
+                stored = result.setdefault(name, StoredEvents())
+                stored.first_run = min(run, stored.first_run or run)
+                _add(stored, kind, data)
         return result
 
     def close(self) -> None:
@@ -116,6 +121,7 @@ class EventIndex:
         self._database.close()
 
     def _read(self, commit: Commit) -> None:
+        self._run = commit.number
         for file in commit.files:
             path = Layout(self._root).file(file.path)
             if file.table == "events":
@@ -169,8 +175,8 @@ class EventIndex:
         starts = _starts(rows["conversation_id"])
         owners = rows["conversation_id"].take(pa.array(starts)).to_pylist()
         packed = pack([rows[name] for name in columns], starts)
-        inserted = ((owner or "", kind, data) for owner, data in zip(owners, packed, strict=True))
-        self._database.fill("insert into stored values (?, ?, ?)", inserted)
+        inserted = ((owner or "", kind, data, self._run) for owner, data in zip(owners, packed, strict=True))
+        self._database.fill("insert into stored values (?, ?, ?, ?)", inserted)
 
 
 def _of_webhook(rows: pa.RecordBatch) -> pa.Array:

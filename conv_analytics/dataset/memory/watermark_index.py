@@ -71,6 +71,14 @@ class WatermarkIndex(Mapping[str, Watermark]):
         found = {number for name in conversations for (number,) in self._all(query, (name,))}
         return found.union(number for number in self._moved if found and number > min(found))
 
+    def first_with_events(self, conversation_id: str) -> int | None:
+        """The number of the first commit that wrote events of a conversation; None if there is none."""
+        query = (
+            "select min(number) from watermark"
+            " where conversation = ? and (last > 0 or live or (unread and sequence_number is not null))"
+        )
+        return next((number for (number,) in self._all(query, (conversation_id,))), None)
+
     def reached(self, conversation_id: str, last: int | None) -> int:
         """The last event of a conversation in the dataset if `last` is added to it."""
         watermark = self.get(conversation_id)

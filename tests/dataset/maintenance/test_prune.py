@@ -251,6 +251,48 @@ def test_rows_that_stay_are_known_to_later_runs(tmp_path: Path) -> None:
     assert not [each for each in after.verify() if each.level is Level.ERROR]
 
 
+def test_what_was_removed_stays_removed(tmp_path: Path) -> None:
+    root = tmp_path / "exports"
+    call = {"uuid": "leg", "conversation_uuid": "spoken", "status": "answered", "timestamp": at(0).isoformat()}
+    knocking = {"type": "app:knocking", "application_id": "a", "timestamp": at(0).isoformat(), "body": {"user": {}}}
+    of_old = [event("old", 1, 0), leg_update("old", 2, 0, "started"), event("old", 3, 1, quality={"mos_score": "bad"})]
+    created = event("old", 4, 0, "conversation:created", id="old", name="a name", state="ACTIVE")
+    file = [*of_old, created, call, knocking, event("long", 1, 0), event("long", 3, 3)]
+    ingested(root, *file)
+    open_dataset(root).prune(FIRST + timedelta(days=2))
+    assert owners(open_dataset(root), "events") == ["long", "long"]
+    again = ingested(root, *file, {"id": "MEM-1", "conversation_id": "old", "state": "LEFT", "user": {"id": "USR-1"}})
+    assert (again.tables, again.quarantined, again.duplicates, again.commit) == ({}, 0, 8, None)
+    # Also once there is more of it; a conversation that was never there is new, however old.
+    newer, others = event("old", 9, 5), [event("other", 1, 0), event("long", 2, 0)]
+    assert ingested(root, newer, *others).tables == {"events": 3, "hangups": 3}
+    assert ingested(root, *file, newer, *others).tables == {}
+    after = open_dataset(root)
+    assert owners(after, "events") == ["long", "long", "long", "old", "other"]
+    assert not [each for each in after.verify() if each.level is Level.ERROR]
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_of_several_prunes_the_last_one_since_counts(tmp_path: Path, *, compacted: bool) -> None:
+    root = tmp_path / "exports"
+    file = [event("old", 1, 0), event("old", 2, 1), event("mid", 1, 2), event("long", 1, 0), event("long", 3, 5)]
+    ingested(root, *file)
+    for days in (2, 3):
+        assert open_dataset(root).prune(FIRST + timedelta(days=days)).removed_by
+    if compacted:
+        open_dataset(root).compact(tmp_path / "compacted")
+        root = tmp_path / "compacted"
+    again = ingested(root, *file)
+    assert (again.duplicates, again.tables, again.commit) == (5, {}, None)
+    ingested(root, event("old", 3, 2), event("old", 4, 3), event("long", 2, 0))
+    assert open_dataset(root)["events"].sort_values(["conversation_id", "event_id"])["event_id"].tolist() == [
+        1,
+        2,
+        3,
+        4,
+    ]
+
+
 @pytest.mark.slow
 def test_a_full_export_adds_no_row_that_stayed(tmp_path: Path) -> None:
     root = tmp_path / "exports"
