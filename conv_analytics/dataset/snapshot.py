@@ -18,6 +18,7 @@ from conv_analytics.dataset.storage.application_folders import require_one_folde
 from conv_analytics.dataset.storage.cache import FolderCache
 from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.conversation_index import index, numbers_of_places
 from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
@@ -39,7 +40,6 @@ from conv_analytics.tables.kinds import as_declared
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-
 
 #: Rows up to which one thread reads a file: distributing columns over more threads would take longer.
 _THREADED = 10_000
@@ -151,12 +151,14 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return frame.take(latest_places(frame, declared, runs)).reset_index(drop=True)
 
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
-        """Some columns of a table as Arrow, each row once, in the order that the frame has."""
+        """Some columns of a table as Arrow, each row once, in the order that the frame has; ``date`` is one of them."""
         declared = self._declared(table)
+        own = columns_to_read(declared, columns)
         if declared.latest is not None or self._two_sources:
             return pa.Table.from_pandas(self[table][list(columns)], preserve_index=False)
         files = [file for _, file in self._by_day(table)]
-        parts = self._opened.side_by_side(lambda file: self._read(file, list(columns)), files)
+        read = self._opened.side_by_side(lambda file: self._read(file, own), files)
+        parts = [with_date(rows, day_of(file)).select(list(columns)) for file, rows in zip(files, read, strict=True)]
         return pa.concat_tables(parts).unify_dictionaries()
 
     def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
@@ -272,9 +274,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         CorruptFile, SchemaChanged
             If a file is missing, cut off or another one. Other damage shows when a query meets it.
         """
-        import duckdb  # noqa: PLC0415  slow to import
-
-        connection = duckdb.connect()
+        connection = connect_duckdb()
         self.let_read(connection)
         for name in self.tables:
             connection.execute(f'create view "{name}" as {self.statement(name)}')

@@ -14,6 +14,7 @@ from conv_analytics.dataset.handover import engines
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage.commit import File
+from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Table
@@ -147,9 +148,7 @@ class HandOver(Snapshot):
         ...     mine.sql("select count(*) from conversations").fetchall()
         [(3,)]
         """
-        import duckdb  # noqa: PLC0415  slow to import
-
-        done = duckdb.connect() if connection is None else connection
+        done = connect_duckdb() if connection is None else connection
         self.let_read(done)
         for name in self._names(tables):
             done.execute(f'create or replace view "{name}" as {self.statement(name)}')

@@ -28,6 +28,7 @@ from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import File
+from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.staged_files import disk_errors
 from conv_analytics.dataset.storage.views import literal
@@ -215,9 +216,7 @@ class _Pruning:
         owned = [name for name in old if _OWNER in TABLES[name].schema.names]
         if not owned:
             return pa.array([], pa.string())
-        import duckdb  # noqa: PLC0415  slow to import
-
-        with duckdb.connect() as connection:
+        with connect_duckdb() as connection:
             self._dataset.let_read(connection)
             connection.execute(f"set memory_limit = '{_MEMORY}'")
             connection.execute("set enable_progress_bar = false")

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.views import literal
 from conv_analytics.errors import TableNotFound
 from conv_analytics.errors.redaction import safe_repr
@@ -73,9 +74,7 @@ class Part(Mapping[str, "pd.DataFrame"]):
 
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view per table."""
-        import duckdb  # noqa: PLC0415  slow to import
-
-        connection = duckdb.connect()
+        connection = connect_duckdb()
         for name in self.tables:
             file = literal(str(self._file(name))).replace("'", "''")
             day = f"cast({DATE} at time zone 'UTC' as date) as {DATE}"

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from conv_analytics.dataset.storage.cache import FolderCache, scan
+from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.views import literal, text_literal
 from conv_analytics.dataset.store.stored_object import StoredFile
 
@@ -75,9 +75,8 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
     """
     import duckdb  # noqa: PLC0415  slow to import
 
-    with suppress(duckdb.Error, OSError), TemporaryDirectory() as spill, duckdb.connect() as connection:
+    with suppress(duckdb.Error, OSError), connect_duckdb() as connection:
         connection.execute(f"set memory_limit = '{_MEMORY}'")
-        connection.execute(f"set temp_directory = {text_literal(spill)}")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set threads = 1")
         # Scripts run with ``python -c`` would print it, too.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.report.numbers import CallCoverage, CoveredDay
@@ -73,8 +74,6 @@ def _looked_at(day: Span, spans: Iterable[Span]) -> bool:
 
 def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
     """Legs per day: in the folder, possible in the folder, and not counted."""
-    import duckdb  # noqa: PLC0415  slow to import
-
     assert period.since is not None
     files = data.statement(TABLE, (period.since - timedelta(days=1)).date())
     # Only this package's own names and words are in the statement; everything else is a parameter.
@@ -85,7 +84,7 @@ def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
       count(*) filter (coverage_class = '{CoverageClass.NOT_YET}')
     from ({files}) where "at" >= ? and "at" < ? group by day
     """  # noqa: S608
-    with duckdb.connect() as connection:
+    with connect_duckdb() as connection:
         data.let_read(connection)
         rows = connection.execute(statement, [period.zone.key, period.since, period.until]).fetchall()
     return {day: (int(k), int(n), int(waiting)) for day, k, n, waiting in rows}
