@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import duckdb
@@ -15,6 +16,7 @@ from conv_analytics.analysis.entities.sip import CLASSES, explain
 
 NINE = pd.Timestamp("2026-11-02T09:00:00Z")
 KIND_OF = {column.name: column.kind for column in LEGS}
+_NUMBERS = itertools.count()
 
 
 def leg(number: int, **values: Any) -> dict[str, Any]:
@@ -33,7 +35,7 @@ def frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def with_codes(codes: dict[int, int], **values: Any) -> list[dict[str, Any]]:
-    """So many legs of each SIP code; those of 200 are answered and end after a minute."""
+    """So many legs of each SIP code, none of them in another list; those of 200 are answered and end after a minute."""
     rows = []
     for code, number in codes.items():
         outcome = explain(code).outcome
@@ -42,7 +44,7 @@ def with_codes(codes: dict[int, int], **values: Any) -> list[dict[str, Any]]:
         if code == 200:
             known |= {"answered": True, "answered_at": NINE + pd.Timedelta(seconds=10), "setup_s": 10.0, "talk_s": 60.0}
         rows += [known] * number
-    return [leg(number, **{**row, **values}) for number, row in enumerate(rows)]
+    return [leg(next(_NUMBERS), **{**row, **values}) for row in rows]
 
 
 def relation(given: pd.DataFrame, zone: str = "America/New_York") -> Any:

@@ -7,7 +7,8 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.audio import measures as m
-from conv_analytics.analysis.audio.quality import LEG_COLUMNS, measured_legs
+from conv_analytics.analysis.audio.quality import measured_legs
+from conv_analytics.analysis.audio.quality_columns import LEG_COLUMNS
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows

@@ -14,6 +14,7 @@ from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.event_rows import distinct_events
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
 from conv_analytics.analysis.maths import emodel
 from conv_analytics.errors import ConvAnalyticsError
@@ -89,7 +90,7 @@ def detect_units(
         return decide(_numbers_of_hangups(source), known)
     declared = {column.name: column for column in TABLES["hangups"].columns}
     wanted = [declared[name] for name in ("conversation_id", *MEASURED)]
-    return _units(Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()"), known)
+    return _units(read_each_once(source, wanted, needed=[*MEASURED], maker="legs()"), known)
 
 
 def units_of_all(data: Any) -> Units | None:

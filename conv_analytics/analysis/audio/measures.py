@@ -53,11 +53,13 @@ DESCRIBING = {
     "answered_at": datetime,
     "ended_at": datetime,
 }  # fmt: skip
+#: Every column of legs that is read, with its kind.
+READ = NEEDED | DESCRIBING
 
 
 def leg_columns() -> list[Column]:
     """The columns of legs that are read, as declarations."""
-    return [Column(name, kind, "") for name, kind in {**NEEDED, **DESCRIBING}.items()]
+    return [Column(name, kind, "") for name, kind in READ.items()]
 
 
 def measures(legs: Rows, units: Units) -> Rows:
@@ -250,6 +252,6 @@ def _trust() -> nw.Expr:
 
 
 __all__ = [
-    "DESCRIBING", "KEYS", "MEASURED", "NEEDED", "PACKETS_TO_SHOW", "PACKETS_TO_TRUST", "contradictions",
+    "DESCRIBING", "KEYS", "MEASURED", "NEEDED", "PACKETS_TO_SHOW", "PACKETS_TO_TRUST", "READ", "contradictions",
     "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "unexcused",
 ]  # fmt: skip

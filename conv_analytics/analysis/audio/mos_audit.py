@@ -9,7 +9,8 @@ import narwhals as nw
 
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.profiles import LEVELS, Profile
-from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, judged_legs
+from conv_analytics.analysis.audio.quality import judged_legs
+from conv_analytics.analysis.audio.quality_columns import LEG_COLUMNS, VERDICT_COLUMNS
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.expressions import is_true

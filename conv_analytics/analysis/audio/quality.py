@@ -7,16 +7,20 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
+import pandas as pd
 
 from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.detect_units import units_of
 from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
+from conv_analytics.analysis.audio.quality_columns import CALL_COLUMNS, EXPLAINING, LEG_COLUMNS, OWN, VERDICT_COLUMNS
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import conversation_or_leg, is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.errors import ColumnNotFound
@@ -25,50 +29,9 @@ from conv_analytics.tables.column import Column
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 #: Seconds of silence that give full confidence.
 SURE_SILENCE_S = 10.0
-
-LEG_COLUMNS = (
-    *m.leg_columns(),
-    Column("loss_pct", float, "Packet loss.", "%"),
-    Column("loss_source", str, "Which column the loss is from: packet_loss_perc, jitter_loss_rate or no_flaws."),
-    Column("jitter_sd_min_ms", float, "Jitter: smallest standard deviation of the packets' inter-arrival times.", "ms"),
-    Column("jitter_sd_max_ms", float, "Jitter: largest standard deviation of the packets' inter-arrival times.", "ms"),
-    Column("mos_reported", float, "The reported score on the scale of 1 to 5; null where it is none."),
-    Column("mos_model", str, "What the reported scores of the dataset are: freeswitch_r, other or undetermined."),
-    Column("mos_emodel", float, "MOS by the E-model, from packet loss alone: G.711 with concealment."),
-    Column("mos_emodel_low", float, "The same without concealment: the lower end of the band."),
-    Column("mos_trust", str, "Whether to believe the reported score; see mos_audit."),
-    Column("media_ratio", float, "Audio received by the length of the talk, at 20 ms a packet; 1 is usual."),
-    Column("codec_guess", str, "Codec whose packets are as large as these."),
-    Column("flow", str, "Directions with audio: both, no_in, no_out or ghost (no media)."),
-    Column("excuse", str, "What excuses a direction without audio: muted, earmuffed, websocket or one_leg."),
-    Column("silent_directions", float, "How many directions had no audio that nothing excuses."),
-)
-VERDICT_COLUMNS = (
-    Column("profile", str, "The rulebook."),
-    Column("verdict", str, "good, fair, poor or unmeasured."),
-    Column("rule", str, "The rule that decided; for an unmeasured leg, what was missing."),
-    Column("value", float, "What the rule looked at."),
-    Column("limit", float, "The rule's limit."),
-    Column("evidence_event_id", int, "The hangup that holds the numbers."),
-    Column("confidence", float, "0 to 1; see quality."),
-)
-CALL_COLUMNS = (
-    Column("conversation_id", str, "The conversation."),
-    Column("profile", str, "The rulebook."),
-    Column("verdict", str, "That of the worst leg that was measured."),
-    Column("rule", str, "The rule that decided there."),
-    Column("value", float, "What it looked at."),
-    Column("limit", float, "Its limit."),
-    Column("worst_leg_id", str, "The leg that decided."),
-    Column("evidence_event_id", int, "The hangup of that leg."),
-    Column("confidence", float, "That of the leg's verdict."),
-    Column("legs", int, "Legs of the conversation."),
-    Column("measured", int, "Legs with a verdict other than unmeasured."),
-    Column("partial", bool, "Whether some legs were measured and others not."),
-    Column("mos_reported", float, "Lowest reported score of the measured legs."),
-    Column("mos_emodel", float, "Lowest E-model score of the measured legs."),
-    Column("loss_pct", float, "Packets lost of all that were expected, over the measured legs.", "%"),
-)
+#: Prefix of columns of `quality` that a frame of legs has itself.
+_OWN = "_own_"
+_PLACE = "_place"
 
 
 @question
@@ -115,6 +78,11 @@ def quality(
     -----
     Delay, echo, and the moment at which a call went bad are not in the export. The numbers describe what the platform
     received: losses on the way to a listener do not show.
+
+    Columns of a frame of legs that are named like those above, such as ``verdict``, are replaced here, as in
+    `call_quality`, `compare_profiles`, `mos_audit` and `show_verdicts`: these judge. Every question that counts legs
+    by their verdict or flow (`findings`, `offenders`, `compare`, `change_points`, `check`, `cost`, a report, the
+    explorer) takes what the frame says instead of judging, whatever the profile.
 
     Examples
     --------
@@ -265,32 +233,61 @@ def compare_profiles(
 
 def judged_legs(
     source: Source, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
-    audio_events: Any = None,
+    more: Sequence[Column] = (), audio_events: Any = None,
 ) -> tuple[Rows, Units]:  # fmt: skip
-    """Legs measured by `measured_legs`, with the verdict of a rulebook; and the units."""
-    rows, detected = measured_legs(source, units, columns, audio_events=audio_events)
-    return verdicts(rows, profile_of(profile), detected).checkpointed(), detected
+    """Legs measured by `measured_legs`, with the verdict of a rulebook; and the units.
+
+    Columns of `quality` among `more` are those of the frame itself, whatever the rulebook says.
+    """
+    rows, detected = measured_legs(source, units, columns, more=more, audio_events=audio_events)
+    rows = verdicts(rows, profile_of(profile), detected).checkpointed()
+    own = [column.name for column in more if column.name in OWN]
+    if "verdict" in own:
+        # What explains the verdict of the rulebook says nothing about another one.
+        nulls = {str: nw.lit(None).cast(nw.String()), float: nw.lit(None).cast(nw.Float64())}
+        rows = rows.with_columns(nulls[OWN[name].kind].alias(name) for name in EXPLAINING)
+    return rows.with_columns(nw.col(_OWN + name).alias(name) for name in own) if own else rows, detected
+
+
+def with_verdicts(
+    legs: pd.DataFrame, profile: str | Profile, names: Collection[str], *, units: Units | None = None,
+    audio_events: Any = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Legs in memory, each once, with further columns of `quality`; those that they have stay as they are."""
+    names = [name for name in names if name not in legs.columns]
+    # By number: nothing else tells legs without an id apart.
+    source = Source.of(legs.assign(**{_PLACE: range(len(legs))}))
+    more = [Column(_PLACE, int, ""), *(OWN[name] for name in legs.columns if name in OWN)]
+    rows, _ = judged_legs(source, profile, units, more=more, audio_events=audio_events)
+    judged = coerce.with_answer_dtypes(
+        rows.select(_PLACE, *names).collect(), {name: OWN[name].kind for name in names}
+    ).set_index(_PLACE)
+    return legs.assign(**{name: judged[name].reindex(range(len(legs))).set_axis(legs.index) for name in names})
 
 
 def measured_legs(
-    source: Source, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
-) -> tuple[Rows, Units]:
+    source: Source, units: Units | None = None, columns: Collection[str] | None = None, *,
+    more: Sequence[Column] = (), audio_events: Any = None,
+) -> tuple[Rows, Units]:  # fmt: skip
     """Measure the legs of opened data; its units are detected if they are not given.
 
-    With the descriptive columns of legs, or those of `columns`; a frame of legs keeps the ones it has.
+    With the descriptive columns of legs, or those of `columns`; a frame of legs keeps the ones it has, and `more`.
     """
-    rows = legs_once(source, columns)
+    rows = _legs_once(source, columns, more)
     # Units are detected on the hangups themselves: that is a single query, and the legs are built only once.
     detected = units or units_of(source, rows)
     events = None if audio_events is None else Source.of(audio_events)
     return m.measures(excuses.with_context(rows, events), detected), detected
 
 
-def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
+def _legs_once(source: Source, columns: Collection[str] | None, more: Sequence[Column]) -> Rows:
     """The legs: those of a frame of legs, each once; otherwise built from the tables."""
     if source.single:
-        rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
-        return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
+        known = {column.name: column for column in (*m.leg_columns(), *more)}
+        needed = [*m.NEEDED, *(column.name for column in more)]
+        rows = read_each_once(source, [*known.values()], needed=needed, maker="legs()")
+        # What a frame says itself is kept apart from what is computed.
+        return rows.rename({name: _OWN + name for name in known if name in OWN})
     described = (*m.DESCRIBING, *source.dimension_columns) if columns is None else columns
     return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
 
@@ -384,5 +381,5 @@ def _by_word(column: str, numbers: dict[str, int]) -> nw.Expr:
     return rank
 
 
-__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "VERDICT_COLUMNS", "call_quality", "compare_profiles",
-           "judged_legs", "legs_once", "measured_legs", "quality", "verdicts"]  # fmt: skip
+__all__ = ["call_quality", "compare_profiles", "judged_legs", "measured_legs", "quality", "verdicts",
+           "with_verdicts"]  # fmt: skip

@@ -14,6 +14,7 @@ from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.dimensions import needed_dimensions
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
 from conv_analytics.analysis.entities.leg_tables import KEY, merge_tables, read_tables, replaced_members
 from conv_analytics.analysis.entities.parties import countries, phonenumbers_version
@@ -39,7 +40,9 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     ----------
     data
         A `Dataset`, `Frames`, or a mapping of table name to frame with at least one of ``leg_statuses``,
-        ``call_events``, ``hangups`` and ``call_records``. A frame of legs stays as it is.
+        ``call_events``, ``hangups`` and ``call_records``. A frame of legs stays as it is, but for a leg that it has
+        twice: of its rows, here as in every question about legs, the finished one counts, of several the first. A row
+        without ``leg_id`` is a leg of its own.
     columns
         The columns wanted besides the key; all when absent. Only their inputs are read and computed: for a large
         dataset request just those that you need. ``country`` takes longest: every number is looked up.
@@ -110,7 +113,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None, *, needed: 
     names |= set(KEY) if with_keys else set()
     order = [name for name in _KNOWN if name in names]
     if source.single:
-        rows = Rows.read_single(source, LEGS, needed=(*KEY, *needed), maker="legs()")
+        rows = read_each_once(source, LEGS, needed=(*KEY, *needed), maker="legs()")
         return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")

@@ -9,18 +9,19 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.audio.measures import KEYS
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.quality import judged_legs
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import one_of
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import CASES, JUDGED, LEG_COLUMNS, Case
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.finders import ringing_sets
-from conv_analytics.analysis.rates.scope import SCOPES, attempts
+from conv_analytics.analysis.rates.scope import SCOPES, attempts, check_legs
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
@@ -91,9 +92,10 @@ def case_rows(
         needs = {*counted.needs, *columns}
         # What the frame itself says of a leg counts, whatever the profile.
         judged = [name for name in JUDGED if counted.judged and name in needs and name not in own_columns]
-        needs = {*KEYS, *needs}.difference(judged) if judged else needs
-        rows = attempts(source, scope=scope, unit="leg", needs=needs, by=[name for name in by if name not in judged])
-        rows = _with_judgement(rows, judged_legs(source, profile, units)[0], judged) if judged else rows
+        if judged:
+            rows = _in_scope(_judged_rows(source, needs.difference(judged), scope, profile, units), scope)
+        else:
+            rows = attempts(source, scope=scope, unit="leg", needs=needs, by=by)
     else:
         # Legs of tables are computed once, with every column that is needed.
         columns |= {"direction"} if scope != "all" else set()
@@ -107,12 +109,14 @@ def case_rows(
     return rows.select(*result_columns)
 
 
-def _with_judgement(rows: Rows, judged: Rows, names: Sequence[str]) -> Rows:
-    """Legs with some columns of `JUDGED`."""
-    # Joins match no nulls: legs without a conversation would be lost.
-    keys = [f"_{name}" for name in KEYS]
-    filled = [nw.col(name).fill_null("").alias(key) for name, key in zip(KEYS, keys, strict=True)]
-    return rows.with_columns(*filled).join(judged.select(*filled, *names), on=keys, how="inner").drop(*keys)
+def _judged_rows(
+    source: Source, columns: Collection[str], scope: str, profile: str | Profile, units: Units | None
+) -> Rows:
+    """The legs of a frame with some of its columns, judged where it does not say itself what is known of them."""
+    check_legs(source)
+    kinds = {column.name: column.kind for column in LEGS} | dict(JUDGED)
+    names = sorted({*columns, *(("direction",) if scope != "all" else ())})
+    return judged_legs(source, profile, units, more=[Column(name, kinds.get(name, str), "") for name in names])[0]
 
 
 def _case_of_column(name: str) -> Case:
@@ -124,7 +128,9 @@ def _own_rows(source: Source, case: str, columns: Collection[str], scope: str) -
     kinds |= {"direction": str} if scope != "all" else {}
     kinds |= {case: bool}
     declared = [Column(name, kind, "") for name, kind in kinds.items()]
-    return _in_scope(Rows.read_single(source, declared, needed=[*kinds], maker="yours"), scope)
+    # Other frames, such as that of `turns`, may have several rows of a leg.
+    read = Rows.read_single if {"answered", "call"}.isdisjoint(source.columns()) else read_each_once
+    return _in_scope(read(source, declared, needed=[*kinds], maker="yours"), scope)
 
 
 def _in_scope(rows: Rows, scope: str) -> Rows:

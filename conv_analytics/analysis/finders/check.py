@@ -9,14 +9,16 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.quality import quality
+from conv_analytics.analysis.audio.quality import with_verdicts
+from conv_analytics.analysis.audio.quality_columns import OWN
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.data import Data
-from conv_analytics.analysis.engine.rows import Rows, time_keys
+from conv_analytics.analysis.engine.rows import time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import JUDGED
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.legs import legs
 from conv_analytics.analysis.entities.verdicts import MEASURED as VERDICTS
 from conv_analytics.analysis.finders.thresholds import (
@@ -58,8 +60,8 @@ def check(
     rules
         One rule or several, as text (see `Threshold.parse`) or as `Threshold`.
     profile
-        The rulebook of verdicts, for ``poor_ratio`` and its like. A column ``verdict`` of the frame itself, as in a
-        frame of `quality`, counts instead.
+        The rulebook of verdicts, for ``poor_ratio`` and its like. A column ``verdict`` of the frame itself counts
+        instead: see `quality`.
     scope
         Attempts in the rates of `kpi`: ``outbound``, ``inbound`` or ``all``. Verdicts cover all legs.
     tz
@@ -111,9 +113,7 @@ class _Legs:
         known |= set(zones.KEYS)
         own = [Column(name, JUDGED.get(name, str), "") for name in dict.fromkeys((*JUDGED, *by))
                if name in there and name not in known]  # fmt: skip
-        frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
-        # Each leg once, as verdicts are; rows without an id may be different legs.
-        self.frame = frame[~frame.duplicated(needed) | frame["leg_id"].isna()].reset_index(drop=True)
+        self.frame = read_each_once(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
         self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None
 
@@ -121,10 +121,7 @@ class _Legs:
     def judged(self) -> pd.DataFrame:
         """Legs with their verdicts."""
         if self._judged is None:
-            verdicts = quality(self.frame, self._profile, units=self._units, audio_events=self._source)
-            more = [name for name in verdicts.columns if name not in self.frame.columns]
-            keys = ["conversation_id", "leg_id"]
-            self._judged = self.frame.merge(verdicts[[*keys, *more]], on=keys, how="left", validate="many_to_one")
+            self._judged = with_verdicts(self.frame, self._profile, OWN, units=self._units, audio_events=self._source)
         return self._judged
 
     def groups(self, by: Sequence[str]) -> Iterable[tuple[str, pd.DataFrame]]:

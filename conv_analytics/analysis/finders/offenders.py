@@ -58,7 +58,7 @@ def offenders(
     scope
         ``outbound``, ``inbound`` or ``all``; that of `case` when absent.
     profile
-        Rulebook of ``poor``. A column ``verdict`` of the frame itself, as in a frame of `quality`, counts instead.
+        Rulebook of ``poor``. A column ``verdict`` of the frame itself counts instead: see `quality`.
     units
         What `detect_units` found; detected when absent.
     min_n

@@ -17,8 +17,8 @@ from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.options import in_utc
-from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.legs import legs
 from conv_analytics.analysis.finders.listed_legs import with_listed_legs
 from conv_analytics.errors import ConfigError
@@ -184,7 +184,7 @@ def reconcile(
 def _compared_legs(source: Source) -> pd.DataFrame:
     """The legs of the data, with the compared columns."""
     opened = Source.of(source if source.single else legs(source, columns=list(_LEG_COLUMNS)))
-    rows = Rows.read_single(opened, LEGS, needed=_NEEDED, maker="legs()")
+    rows = read_each_once(opened, LEGS, needed=_NEEDED, maker="legs()")
     frame = rows.with_nulls({name: _kind_of(name) for name in _LEG_COLUMNS}).collect()
     frame = frame[["conversation_id", "leg_id", *_LEG_COLUMNS]]
     frame = frame.rename(columns={"billed_s": "duration_s"})

@@ -67,7 +67,7 @@ def findings(
     tz
         Time zone of hours and days.
     profile
-        Rulebook of the verdict poor.
+        Rulebook of the verdict poor. A column ``verdict`` of the frame itself counts instead: see `quality`.
     units
         What `detect_units` found; detected when absent.
     fdr

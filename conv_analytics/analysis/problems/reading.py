@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.quality import judged_legs
+from conv_analytics.analysis.audio.quality_columns import OWN
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import coerce, zones
 from conv_analytics.analysis.engine.columns import LEGS
@@ -39,7 +40,6 @@ NUMBERS = ("pdd_s", "ring_s", "talk_s", "sip_code", "mos_score", "quality_percen
 JUDGED_NUMBERS = ("silent_directions", "loss_pct", "jitter_sd_max_ms")
 FLAGS = ("answered",)
 INSTANTS = ("started_at", "answered_at", "ended_at")
-_KEYS = ("conversation_id", "leg_id")
 _BATCH = 100_000
 
 
@@ -69,27 +69,16 @@ def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[
         rows, _ = judged_legs(source, profile, units, {*texts, *NUMBERS, *FLAGS, *INSTANTS})
         texts = (*texts, *JUDGED_TEXTS)
         return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS), texts
-    version_names = tuple(name for name in VERSIONS if name in source.columns())
+    there = source.columns()
+    version_names = tuple(name for name in VERSIONS if name in there)
     declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(version_names, str)
     names = (*TEXTS, *version_names, *NUMBERS, *FLAGS, *INSTANTS)
-    columns = [Column(name, declared[name], "") for name in names]
-    rows = _each_once(Rows.read_single(source, columns, needed=_KEYS, maker="legs()"))
-    judged, _ = judged_legs(source, profile, units)
-    # SQL does not join nulls: legs without a conversation would have no verdict.
-    filled = nw.col("conversation_id").fill_null("").alias("_conversation")
-    judged = judged.select(filled, "leg_id", *JUDGED_TEXTS, *JUDGED_NUMBERS)
-    rows = rows.with_columns(filled).join(judged, on=["_conversation", "leg_id"], how="left")
-    return rows, (*TEXTS, *version_names, *JUDGED_TEXTS)
-
-
-def _each_once(rows: Rows) -> Rows:
-    """The rows of a frame without those of a leg that another row has, as `quality` counts them."""
-    without = nw.col("leg_id").is_null()
-    named = rows.filter(~without)
-    if not named.repeats([*_KEYS]):
-        return rows
-    once = named.unique([*_KEYS], keep="first", order_by=["ended_at", "packet_cnt"])
-    return Rows.concat([once, rows.filter(without)])
+    more = [Column(name, declared[name], "") for name in names if name in there]
+    more += [OWN[name] for name in (*JUDGED_TEXTS, *JUDGED_NUMBERS) if name in there]
+    rows, _ = judged_legs(source, profile, units, more=more)
+    rows = rows.with_nulls({name: declared[name] for name in names})
+    texts = (*TEXTS, *version_names, *JUDGED_TEXTS)
+    return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS), texts
 
 
 def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ import narwhals as nw
 from conv_analytics.analysis.engine.columns import CALLS
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
-from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.calls import call_rows
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
@@ -72,7 +72,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     source = Source.of(data)
     needed = ("conversation_id", "started_at", "ended_at", "from_address", "to_address")
     of_calls = source.single and ("call" in source.columns() or "leg_id" not in source.columns())
-    rows = Rows.read_single(source, CALLS, needed=needed, maker="calls()") if of_calls else call_rows(source, needed)
+    rows = read_each_once(source, CALLS, needed=needed, maker="calls()") if of_calls else call_rows(source, needed)
     rows = rows.select(*_TAKEN)
     caller, callee = nw.col("from_address"), nw.col("to_address")
     known = ~caller.is_null() & ~callee.is_null() & ~nw.col("started_at").is_null()

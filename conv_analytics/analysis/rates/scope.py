@@ -15,6 +15,7 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.calls import call_rows
 from conv_analytics.analysis.entities.cases import JUDGED
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.tables.column import Column
@@ -66,10 +67,15 @@ def _single(source: Source, unit: str, needs: set[str]) -> Rows:
             _check_calls_have(needs)
             return _of_calls(call_rows(source, needs))
         return _typed(source, needs, LEGS, "legs()")
-    if unit == "leg":
-        raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
+    check_legs(source, unit)
     needs = {"outcome", *needs} - {"answered", *_ONLY_LEGS}
     return _of_calls(_typed(source, needs, CALLS, "calls()"))
+
+
+def check_legs(source: Source, unit: str = "leg") -> None:
+    """Raise `ConfigError` if legs are to be counted in a frame of calls."""
+    if unit == "leg" and "call" in source.columns():
+        raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
 
 
 def _check_calls_have(names: Collection[str]) -> None:
@@ -81,7 +87,7 @@ def _check_calls_have(names: Collection[str]) -> None:
 def _typed(source: Source, needs: set[str], columns: Sequence[Column], maker: str) -> Rows:
     declared = {column.name for column in columns}
     more = [Column(name, JUDGED.get(name, str), "") for name in sorted(needs) if name not in declared]
-    return Rows.read_single(source, (*columns, *more), needed=sorted(needs), maker=maker)
+    return read_each_once(source, (*columns, *more), needed=sorted(needs), maker=maker)
 
 
 def _of_calls(rows: Rows) -> Rows:
@@ -100,4 +106,4 @@ def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[s
     return _of_calls(call_rows(source)) if unit == "call" else leg_rows(source, reads).select(*sorted(reads))
 
 
-__all__ = ["SCOPES", "UNITS", "attempts"]
+__all__ = ["SCOPES", "UNITS", "attempts", "check_legs"]

@@ -9,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from conv_analytics.analysis import detect_units, quality
+from conv_analytics.analysis import detect_units
 from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import with_verdicts
+from conv_analytics.analysis.audio.quality_columns import OWN
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.entities.legs import TABLES, leg_rows
 from conv_analytics.notebook.report.period import Period
 
@@ -57,14 +60,15 @@ def judged_legs(data: Any, profile: str | Profile, units: Units | None = None) -
     source = Source.of(data)
     names = [*(column.name for column in LEGS), *source.dimension_columns]
     if source.single or any(name in source.tables for name in TABLES):
-        legs = leg_rows(source).select(*names).collect()
+        own = [OWN[name] for name in _JUDGED if name in source.columns()] if source.single else []
+        rows = read_each_once(source, [*LEGS, *own], needed=_KEYS, maker="legs()") if own else leg_rows(source)
+        legs = rows.select(*names, *(column.name for column in own)).collect()
     else:
         legs = pd.DataFrame(columns=names)
     legs = coerce.with_answer_dtypes(legs, {column.name: column.kind for column in LEGS})
     legs = legs.sort_values(_KEYS, kind="stable", ignore_index=True)
     units = units or detect_units(legs)
-    judged = quality(legs, profile, units=units, audio_events=source)
-    legs = legs.drop_duplicates(_KEYS).merge(judged[[*_KEYS, *_JUDGED]], on=_KEYS, how="left", validate="1:1")
+    legs = with_verdicts(legs, profile, _JUDGED, units=units, audio_events=source)
     scope = "outbound" if bool((legs["direction"] == "outbound").any()) else "all"
     return JudgedLegs(legs, units, scope, source.dimension_columns)
 

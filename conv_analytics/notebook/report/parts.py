@@ -197,7 +197,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile) -> tuple[Leg, ...]:
     poor["_sure"] = -poor["confidence"].astype("Float64").fillna(0.0)
     poor["_talk"] = -poor["talk_s"].astype("Float64").fillna(0.0)
     poor = poor.sort_values(["_mos", "_sure", "_talk", "conversation_id", "leg_id"], kind="stable")
-    poor["_place"] = poor.groupby("rule").cumcount()
+    poor["_place"] = poor.groupby("rule", dropna=False).cumcount()
     order = {rule.id: place for place, rule in enumerate(book.rules)}
     poor["_rule"] = poor["rule"].map(order)
     poor = poor.sort_values(["_place", "_rule"], kind="stable").head(WORST)
@@ -207,7 +207,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile) -> tuple[Leg, ...]:
             "" if pd.isna(row["started_at"])
             else on_clock(row["started_at"].to_pydatetime(), period.zone).isoformat(" ", "seconds"),
             _text(row["remote_address"]), _text(row["network_code"]),
-            sentences.reason(row["rule"], _float(row["value"]), _float(row["limit"]), book),
+            sentences.reason(_text(row["rule"]), _float(row["value"]), _float(row["limit"]), book),
             _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),
             _float(row["confidence"]),
             command=sentences.timeline_command(str(row["conversation_id"])),

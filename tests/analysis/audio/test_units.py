@@ -68,7 +68,9 @@ def test_scores_on_no_scale_are_not_read_until_somebody_says_which(times: float)
 
 
 def test_scores_on_two_scales_are_a_mixture() -> None:
-    frame = pd.concat([changed("mos_score", lambda mos: mos * 10, 28), legs(*flawed(12))], ignore_index=True)
+    others = legs(*flawed(12))
+    others = others.assign(leg_id="other " + others["leg_id"])
+    frame = pd.concat([changed("mos_score", lambda mos: mos * 10, 28), others], ignore_index=True)
     assert detect_units(frame).mos_scale is None
 
 

@@ -241,7 +241,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 def test_ugly_input_is_counted_all_the_same() -> None:
     rows = [
         leg(1, sip_code=-7, outcome_class=None, talk_s=float("nan"), ended_at=rate_legs.NINE - pd.Timedelta(days=9999)),
-        leg(1, answered=None, sip_code=999_999, flags=None),
+        leg(3, answered=None, sip_code=999_999, flags=None),
         leg(2, answered=True, sip_code=200, outcome_class="policy", talk_s=-5.0, started_at=None, country=""),
     ]
     table = frame(rows).sample(frac=1, random_state=1).set_axis([7, 7, 7])

@@ -160,8 +160,8 @@ def test_ringing_of_lost_calls_is_no_time_to_an_answer() -> None:
 
 
 def test_service_level() -> None:
-    rows = [up(n, 20.0) for n in range(200)] + [up(n, 20.5) for n in range(100)]
-    rows += [lost(n, 9.0) for n in range(50)] + [lost(n, 11.0) for n in range(50)]
+    rows = [up(n, 20.0) for n in range(200)] + [up(n, 20.5) for n in range(200, 300)]
+    rows += [lost(n, 9.0) for n in range(300, 350)] + [lost(n, 11.0) for n in range(350, 400)]
     table = frame([{**row, "direction": "inbound"} for row in rows])
     row = service_level(table, within_s=20, forgiven_s=10).iloc[0]
     assert (row["k"], row["n"], row["forgiven"]) == (200, 350, 50)
