@@ -33,6 +33,9 @@ _LONGEST = 32
 #: The colours of limits; the palette's colour of fair is too light for a line.
 _LIMIT_COLOURS: Mapping[str, str] = {Verdict.FAIR: LIGHT.edges[Verdict.FAIR], Verdict.POOR: LIGHT.quality[Verdict.POOR]}
 
+#: Days that every zone has, next to the ends of the calendar.
+_FIRST, _LAST = np.datetime64("0001-01-03"), np.datetime64("9999-12-29")
+
 
 def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
     """MOS of legs: the E-model's estimate filled, the reported score as an outline.
@@ -211,7 +214,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
     'time [UTC]'
     """
     _needs(steps, "concurrency()", "at", "concurrent")
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - when a plot is drawn
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num  # noqa: PLC0415 - when it is drawn
 
     ax, zone = _axes(ax), zone_info(tz)
     up = _floats(steps["concurrent"])
@@ -224,9 +227,15 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
         when = on_clock(steps["at"].iloc[peak].to_pydatetime(), zone).replace(tzinfo=None)
         ax.annotate(f"peak {up[peak]:.0f} at {when.isoformat(' ', 'seconds')}", (at[peak], up[peak]), xytext=(0, 4),
                     textcoords="offset points", fontsize="small")  # fmt: skip
-        locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
+        # matplotlib finds no ticks beyond the calendar, where the margins of the first and the last days are.
+        if date2num(_FIRST) < ax.get_xlim()[0] and ax.get_xlim()[1] < date2num(_LAST):
+            locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
+            ax.xaxis.set_major_locator(locator)
+            ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
+        else:
+            ends = [steps["at"].iloc[place].to_pydatetime() for place in (int(at.argmin()), int(at.argmax()))]
+            words = [on_clock(end, zone).replace(tzinfo=None).isoformat(" ", "seconds") for end in ends]
+            ax.set_xticks([at.min(), at.max()], labels=words, parse_math=False)
     ax.set(xlabel=f"time [{tz}]", ylabel="up at once")
     ax.set_ylim(bottom=0)
     return _titled(ax, f"Concurrency ({len(steps):,} changes)")

@@ -21,6 +21,7 @@ from conv_analytics.analysis import calls, concurrency, heatmap, message_funnel,
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.notebook import plots
 from tests._helpers import report_legs as made
+from tests._helpers.drawn_conversations import instants
 
 FUNNEL = pd.DataFrame({
     "conversation_id": ["CON-1"] * 3, "event_id": [2, 3, 4], "message_event_id": [1, 1, 9],
@@ -118,3 +119,22 @@ def test_the_peak_is_told_on_the_zones_clock() -> None:
 def test_matplotlib_waits_until_something_is_drawn() -> None:
     code = "import sys, conv_analytics.notebook.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Auckland"])
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:30Z"),
+        ("9999-12-31T23:59:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ("0009-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+    ],
+)
+def test_concurrency_at_the_ends_of_the_calendar_is_drawn(zone: str, first: str, last: str) -> None:
+    steps = pd.DataFrame({"at": instants(first, last), "concurrent": [1, 0]})
+    axes = plots.plot_concurrency(steps, tz=zone)
+    axes.figure.canvas.draw()
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(labels) == 2
+    plt.close("all")
