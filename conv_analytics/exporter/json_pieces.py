@@ -27,9 +27,10 @@ MAX_OPENED = 8
 
 #: Separators between objects: spaces, commas, the brackets of arrays, marks of order and of records.
 _BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e\x00]++|\xef\xbb\xbf)*+")
-#: A string, which ends on its line; a bracket; or an unmatched quotation mark and the rest of its line: to look for a
-#: string at each escaped mark in there would take time that grows with the square of its length.
-_TOKEN = re.compile(rb'"[^"\\\n\r]*+(?:\\.[^"\\\n\r]*+)*+"|[\[\]{}]|"([^\n\r]*+)')
+#: Anything with its strings, each of which ends on its line, up to a run of opening or of closing brackets; or to an
+#: unmatched quotation mark and the rest of its line: to look for a string at each escaped mark in there would take time
+#: that grows with the square of its length.
+_TOKEN = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\\n\r]*+(?:\\.[^"\\\n\r]*+)*+")*+(?:([\[{]++)|([\]}]++)|"([^\n\r]*+))?+')
 _BRACKET = re.compile(rb"[\[\]{}]")
 _AROUND = b" \t\r,]"
 _NEXT = b"\n{"
@@ -213,21 +214,22 @@ def _depth(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
     """How many brackets are open at `end`, and where to search on: at depth 0, the place after the closing one."""
     place = start
     for token in _TOKEN.finditer(data, start, end):
-        if token[1] is not None:
-            if end == len(data) and data.find(b"\n", token.end()) < 0:
+        opening, closing, rest = token.groups()
+        place = token.end()
+        if opening is not None:
+            depth += len(opening)
+        elif closing is not None:
+            if len(closing) >= depth:
+                return 0, token.start(2) + max(depth, 1)
+            depth -= len(closing)
+        elif rest is not None:
+            if end == len(data) and data.find(b"\n", place) < 0:
                 # The rest of the text is still to come.
-                return depth, token.start()
-            brackets = _BRACKET.finditer(data, *token.span(1))
-        elif len(token[0]) > 1:
-            place = token.end()
-            continue
-        else:
-            brackets = iter((token,))
-        for bracket in brackets:
-            place = bracket.end()
-            depth += 1 if bracket[0] in b"{[" else -1
-            if depth <= 0:
-                return 0, place
+                return depth, token.start(3) - 1
+            for bracket in _BRACKET.finditer(data, *token.span(3)):
+                depth += 1 if bracket[0] in b"{[" else -1
+                if depth <= 0:
+                    return 0, bracket.end()
     return depth, place
 
 
