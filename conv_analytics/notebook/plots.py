@@ -34,7 +34,7 @@ _LONGEST = 32
 _LIMIT_COLOURS: Mapping[str, str] = {Verdict.FAIR: LIGHT.edges[Verdict.FAIR], Verdict.POOR: LIGHT.quality[Verdict.POOR]}
 
 #: Days that every zone has, next to the ends of the calendar.
-_FIRST, _LAST = np.datetime64("0001-01-03"), np.datetime64("9999-12-29")
+_CALENDAR = np.array(["0001-01-03", "9999-12-29"], dtype="datetime64[D]")
 
 
 def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
@@ -228,7 +228,8 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
         ax.annotate(f"peak {up[peak]:.0f} at {when.isoformat(' ', 'seconds')}", (at[peak], up[peak]), xytext=(0, 4),
                     textcoords="offset points", fontsize="small")  # fmt: skip
         # matplotlib finds no ticks beyond the calendar, where the margins of the first and the last days are.
-        if date2num(_FIRST) < ax.get_xlim()[0] and ax.get_xlim()[1] < date2num(_LAST):
+        first, last = date2num(_CALENDAR)  # type: ignore[no-untyped-call]
+        if first < ax.get_xlim()[0] and ax.get_xlim()[1] < last:
             locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
             ax.xaxis.set_major_locator(locator)
             ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]

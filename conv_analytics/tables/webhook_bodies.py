@@ -104,10 +104,8 @@ def outline(document: bytes) -> Outline | None:
         return fields
     try:
         # Too deep, or not Unicode; the rest of it may be readable all the same.
-        members = scan.members(document) if scan.is_whole(document) else None
+        members = scan.members_of_whole(document)
     except ValueError:
-        return None
-    if members is None:
         return None
     return Outline(**{field: msgspec.Raw(members.get(key, b"")) for key, field in _KEYS.items()})
 
