@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import pytest
 
 NINE = pd.Timestamp("2026-05-04T09:00:00Z")
 
@@ -21,6 +23,19 @@ def events(*rows: tuple[float, str, dict[str, Any]], conversation: str = "CON-1"
     names = ["conversation_id", "event_id", "from_member_id", "type", "at", "body"]
     frame = pd.DataFrame(made, columns=pd.Index(names))
     return {"events": frame.assign(at=pd.to_datetime(frame["at"], utc=True).dt.as_unit("us"))}
+
+
+def at_the_ends_of_the_calendar(test: Callable[..., None]) -> Any:
+    """Run a test with a first and a last instant at the ends of the calendar, in several zones."""
+    test = pytest.mark.parametrize(
+        ("first", "last"),
+        [
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:30Z"),
+            ("9999-12-31T23:59:00Z", "9999-12-31T23:59:59.999999Z"),
+            ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
+        ],
+    )(test)
+    return pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Auckland"])(test)
 
 
 def instants(*texts: str) -> pd.Series[Any]:

@@ -23,7 +23,7 @@ from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.view import COLUMNS, PAGE, View
 from conv_analytics.sandbox import Sandbox
 from tests._helpers import report_legs
-from tests._helpers.drawn_conversations import instants
+from tests._helpers.drawn_conversations import at_the_ends_of_the_calendar, instants
 from tests._helpers.sandboxes import client_of
 
 NASTY = "</script><img src=x onerror=alert(1)>\u202e'\"`\u2028"
@@ -57,15 +57,7 @@ def test_every_call_is_there_with_the_verdict_of_its_worst_leg(frames: Any, fram
     assert (verdicts[frame["worst_leg_id"]].to_numpy() == frame["verdict"].to_numpy()).all()
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Auckland"])
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:30Z"),
-        ("9999-12-31T23:59:00Z", "9999-12-31T23:59:59.999999Z"),
-        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
-    ],
-)
+@at_the_ends_of_the_calendar
 def test_calls_at_the_ends_of_the_calendar_are_shown(zone: str, first: str, last: str) -> None:
     made = report_legs.legs([report_legs.call(number) for number in range(2)])
     made["started_at"] = instants(first, last)

@@ -25,7 +25,7 @@ from conv_analytics.notebook.timeline.widget import TimelineWidget
 from conv_analytics.privacy.safe_patterns import PHRASES
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
-from tests._helpers.drawn_conversations import events, instants, many, of_type
+from tests._helpers.drawn_conversations import at_the_ends_of_the_calendar, events, instants, many, of_type
 from tests._helpers.leg_tables import statuses
 from tests._helpers.leg_tables import tables as leg_tables
 
@@ -133,15 +133,7 @@ def test_ticks_where_clocks_change(zone: str, start: int, hours: int, expected: 
     assert [label.replace("25 Oct", "00:00") for label in labels] == expected
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Auckland"])
-@pytest.mark.parametrize(
-    ("first", "last"),
-    [
-        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:30Z"),
-        ("9999-12-31T23:59:00Z", "9999-12-31T23:59:59.999999Z"),
-        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"),
-    ],
-)
+@at_the_ends_of_the_calendar
 def test_clocks_at_the_ends_of_the_calendar_are_drawn(zone: str, first: str, last: str) -> None:
     data = events((0, "member:joined", {}), (1, "audio:say", {}))
     data["events"]["at"] = instants(first, last)
