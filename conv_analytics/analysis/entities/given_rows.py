@@ -56,9 +56,15 @@ def _repeats(source: Source, key: Sequence[str]) -> bool:
     """Whether two rows of the frame have one key; may be wrong, but only when true. Computed once."""
     question = ("repeats", *key)
     if question not in source.cache:
-        rows = Rows.read_single(source, [Column(name, _KINDS[name], "") for name in key], needed=key, maker="legs()")
-        source.cache[question] = rows.filter(~nw.col(key[-1]).is_null()).repeats(key)
+        # The id alone is nearly always enough, and legs are many.
+        by = (key[-1:], key) if key[-1] == "leg_id" else (key,)
+        source.cache[question] = all(_repeat_in(source, names) for names in by)
     return bool(source.cache[question])
+
+
+def _repeat_in(source: Source, names: Sequence[str]) -> bool:
+    rows = Rows.read_single(source, [Column(name, _KINDS[name], "") for name in names], needed=names, maker="legs()")
+    return rows.filter(~nw.col(names[-1]).is_null()).repeats(names)
 
 
 __all__ = ["read_each_once"]
