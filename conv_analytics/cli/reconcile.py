@@ -6,7 +6,7 @@ import argparse
 import operator
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from conv_analytics.analysis import Reconciliation
-    from conv_analytics.dataset import Dataset
+    from conv_analytics.dataset.storage.commit import Commit
 
 _DESCRIPTION = """\
 Compare bills with the legs of a folder, leg by leg: what was billed but never seen, what was seen but not billed, and
@@ -100,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
         reports = read_reports(options.reports)
     for each in caught:
         note(str(each.message))
-    result = reconcile(dataset, reports, since=since or None, until=until or _last_export(dataset))
+    result = reconcile(dataset, reports, since=since or None, until=until or last_export_began(dataset.commits))
     counts = ", ".join(f"{name} {count:,}" for name, count in result.counts.items() if count)
     note(f"{len(reports):,} records: {counts or 'nothing to compare'}")
     table = {"legs": result.legs, "days": result.days, "networks": result.networks}[options.table]
@@ -114,12 +114,13 @@ def run(options: argparse.Namespace) -> int:
     return Exit.BEYOND if broken else Exit.COMPLETE
 
 
-def _last_export(dataset: Dataset) -> datetime | None:
-    """When the last export began: later calls are not in the folder yet."""
-    from conv_analytics.dataset.storage.history import runs
+def last_export_began(commits: Iterable[Commit]) -> datetime | None:
+    """When the last export of the newest conversations began: later calls are not in the folder yet."""
+    from conv_analytics.dataset.storage.history import with_carried
+    from conv_analytics.exporter.coverage.window import last_export
 
-    starts = [run["at"] for run in runs(dataset.commits) if run["requests"]]
-    return datetime.fromisoformat(max(starts)) if starts else None
+    report = last_export(commit.report for commit in with_carried(commits))
+    return None if report is None else datetime.fromisoformat(report["started_at"])
 
 
 def _rule(text: str) -> tuple[str, Callable[[Reconciliation], bool]]:

@@ -90,7 +90,7 @@ def _numbers(table: str, name: str, series: pd.Series[Any], dtype: str) -> pd.Se
         known = known.dt.total_seconds()
     if dtype == "Int64" and pd.api.types.is_object_dtype(known.dtype):
         known = known.map(lambda value: int(value) if isinstance(value, Decimal) and value == int(value) else value)
-    numbers = pd.to_numeric(known)
+    numbers = pd.to_numeric(known).dropna()  # An empty text is no number.
     if dtype == "float64":
         return numbers.astype("Float64").astype("float64").reindex(series.index)
     if len(numbers) and not _LEAST <= int(numbers.min()) <= int(numbers.max()) <= _MOST:

@@ -161,7 +161,7 @@ def _row(number: int, explained: Explained, legs: Observations, tz: str, fdr: fl
         "side": sentences.side(one, legs), "what": sentences.what(one, legs, tz),
         "compared_with": sentences.compared_with(one), "same_calls": sentences.same_calls(explained.same, tz),
         "ruled_out": sentences.ruled_out(one), "advice": one.case.advice,
-        **_evidence(one, legs), "python": sentences.python(one),
+        **_evidence(one, legs), "python": sentences.python(one, tz),
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from conv_analytics.analysis.engine.zones import labels
+from conv_analytics.analysis.engine.zones import KEYS, labels
 from conv_analytics.analysis.entities.sip import CODES
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import GROUPINGS
@@ -154,21 +154,24 @@ def same_calls(candidates: Sequence[Candidate], tz: str) -> str:
     return ", ".join(said[:SAME]) + more
 
 
-def python(candidate: Candidate) -> str:
+def python(candidate: Candidate, tz: str) -> str:
     """The call of a single analysis function that shows it."""
     case, names = candidate.case, [name for name in candidate.by if not name.startswith("prefix")]
     by = repr(names[0]) if len(names) == 1 else repr(names)
     if candidate.hours is not None:
-        by = repr([*names, "hour"])
+        names = [*names, "hour"]
+        by = repr(names)
+    local = f", tz={tz!r}" if tz != "UTC" and not set(KEYS).isdisjoint(names) else ""
     if case.kind == "timer_cliff":
-        return f"timer_cliffs(data, by={by}, timers_s=[{case.words['timer']}])"
+        return f"timer_cliffs(data, by={by}, timers_s=[{case.words['timer']}]{local})"
     if case.kind == "post_dial_delay":
-        return f"kpi_values(data, by={by}, measures='pdd_s')"
-    if case.name in _CASE_NAMES and candidate.by and len(names) == len(candidate.by):
+        return f"kpi_values(data, by={by}, measures='pdd_s'{local})"
+    if case.name in _CASE_NAMES and candidate.by and not any(name.startswith("prefix") for name in candidate.by):
         name = _CASE_NAMES[case.name]
         if candidate.since_us is not None or candidate.until_us is not None:
-            return f"change_points(data, by={by}, case={name!r})"
-        return f"offenders(data, by={by}, case={name!r})"
+            local = f", tz={tz!r}" if tz != "UTC" else ""
+            return f"change_points(data, by={by}, case={name!r}{local})"
+        return f"offenders(data, by={by}, case={name!r}{local})"
     conditions = [f"{name} == {value!r}" for name, value in zip(candidate.by, candidate.values, strict=True)
                   if not name.startswith("prefix")]  # fmt: skip
     conditions += [

@@ -15,9 +15,9 @@ LEAST_N = 20
 
 
 def plausible_range(started_us: Ints) -> tuple[int, int] | None:
-    """The range outside of which an instant comes from a wrong clock; None where no start is known.
+    """The range outside of which an instant comes from a wrong clock; None where too few starts are known to tell.
 
-    The largest gap among the first and the last starts decides, if it is longer than all the others span.
+    Among the first and the last starts, the gaps longer than all other starts span decide: the innermost of either end.
 
     >>> day = 86_400_000_000
     >>> starts = np.array([0, *range(20_000 * day, 20_030 * day, day), 20_500 * day])
@@ -26,18 +26,16 @@ def plausible_range(started_us: Ints) -> tuple[int, int] | None:
     (19993, 20036)
     """
     known = started_us[started_us != NO_INSTANT]
-    if not len(known):
-        return None
     if len(known) < LEAST_N:
-        return int(known.min()), int(known.max())
+        return None
     few = max(int(len(known) * FEW), 1)
     # Only the ends are sorted: there may be millions of legs.
     ends = np.partition(known, [few, len(known) - 1 - few])
     early, late = np.sort(ends[: few + 1]), np.sort(ends[len(known) - 1 - few :])
     far = max(FAR_US, int(late[0]) - int(early[-1]))
-    gaps, later_gaps = np.diff(early), np.diff(late)
-    first = early[int(gaps.argmax()) + 1] if gaps.max() > far else early[0]
-    last = late[int(later_gaps.argmax())] if later_gaps.max() > far else late[-1]
+    early_gaps, late_gaps = np.flatnonzero(np.diff(early) > far), np.flatnonzero(np.diff(late) > far)
+    first = early[early_gaps[-1] + 1] if len(early_gaps) else early[0]
+    last = late[late_gaps[0]] if len(late_gaps) else late[-1]
     return int(first) - FAR_US, int(last) + FAR_US
 
 

@@ -82,7 +82,7 @@ def first_day_kept(older_than: timedelta | date, now: datetime | None = None) ->
     Raises
     ------
     ConfigError
-        If it is not before today: data that is still arriving is not old.
+        If it is not before today: data that is still arriving is not old. If it is an instant without a time zone.
 
     Examples
     --------
@@ -92,6 +92,8 @@ def first_day_kept(older_than: timedelta | date, now: datetime | None = None) ->
     today = (now or datetime.now(UTC)).date()
     day = older_than if isinstance(older_than, date) else None
     if isinstance(older_than, datetime):
+        if older_than.tzinfo is None:
+            raise ConfigError(f"{older_than} has no time zone, and what is removed is gone: pass a date, or say which.")
         day = older_than.astimezone(UTC).date()
     if day is None:
         day = ((now or datetime.now(UTC)) - older_than).date()  # type: ignore[operator]

@@ -156,6 +156,13 @@ def test_columns_of_other_tools_become_what_they_are() -> None:
         Rows.read(Source.of({"hangups": pd.DataFrame({"packet_cnt": ["many"]})}), "hangups", ["packet_cnt"])
 
 
+@pytest.mark.parametrize("texts", [["", ""], ["", "486"]])
+def test_an_empty_text_is_no_number(texts: list[str]) -> None:
+    known = [float(text) for text in texts if text.isdigit()]
+    for name in ("sip_code", "mos_score"):
+        assert [value for value in column(pd.DataFrame({name: texts}), name) if value is not None] == known
+
+
 @pytest.mark.parametrize("kind", ["double", "float"])
 def test_nan_of_a_relation_is_null_and_whole_numbers_are_texts_without_a_point(kind: str) -> None:
     with duckdb.connect() as connection:

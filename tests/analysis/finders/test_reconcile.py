@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from conv_analytics import Conversations, Dataset, coverage, export, ingest, open_dataset, read_reports
 from conv_analytics.analysis import kpi, legs, reconcile
+from conv_analytics.cli.reconcile import last_export_began
 from conv_analytics.errors import ConfigError
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.reports import Differences
@@ -269,6 +271,16 @@ def test_the_command(dataset: Dataset, bills: Bills, tmp_path: Path) -> None:
     for wrong in (["--fail-on", "poor > 3%"], ["--last", "-1"], ["--since", "soon"], ["--reports", "absent.csv"]):
         assert call("reconcile", dataset.path, "--reports", *files, *wrong, cwd=tmp_path).code == 2, wrong
     assert open_dataset(dataset.path).commits == dataset.commits
+
+
+def test_the_command_compares_up_to_the_last_export_that_read_the_newest_conversations(dataset: Dataset) -> None:
+    (whole,) = dataset.commits
+    later = whole.report | {"started_at": "2999-01-01T00:00:00Z"}
+    reports = [{**later, "command": "coverage"}, {**later, "until": "2026-10-02T00:00:00Z"}]
+    commits = [whole, *(replace(whole, number=number, report=each) for number, each in enumerate(reports, 2))]
+    began = datetime.fromisoformat(whole.report["started_at"])
+    assert last_export_began(commits) == began
+    assert last_export_began(commits[1:]) is None
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["no listener", "some webhooks"])

@@ -72,6 +72,18 @@ def test_the_call_that_it_names_shows_the_group() -> None:
     assert one.keys["from_address"] in set(table["from_address"])
 
 
+def test_the_call_that_it_names_is_on_the_same_clock() -> None:
+    from conv_analytics import analysis
+
+    data = make("hour_network", 0).tables
+    problems = findings(data, tz="Asia/Tokyo").problems
+    one = next(row for row in problems.itertuples() if '"hour"' in row.keys)
+    first, last = map(int, json.loads(one.keys)["hour"].split("-"))
+    table = eval(one.python, {name: getattr(analysis, name) for name in analysis.__all__}, {"data": data})
+    assert first <= table["hour"].iloc[0] < last
+    assert "tz=" not in "".join(findings(data).problems["python"])
+
+
 @pytest.mark.slow
 def test_every_engine_names_the_same() -> None:
     import polars as pl

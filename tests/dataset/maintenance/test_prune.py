@@ -180,6 +180,13 @@ def test_today_is_not_old(root: Path, age: timedelta) -> None:
             ask(age)
 
 
+@pytest.mark.parametrize("instant", [datetime(2026, 11, 1, 23, 30), pd.Timestamp("2026-11-01 23:30")])  # noqa: DTZ001
+def test_an_instant_without_a_time_zone_is_no_age(root: Path, instant: datetime) -> None:
+    for ask in (open_dataset(root).expired, open_dataset(root).prune):
+        with pytest.raises(ConfigError, match="has no time zone"):
+            ask(instant)
+
+
 def test_a_damaged_file_is_not_rewritten(root: Path) -> None:
     (file,) = (root / "events" / f"date={FIRST}").iterdir()
     whole = file.read_bytes()
