@@ -156,6 +156,12 @@ def test_columns_of_other_tools_become_what_they_are() -> None:
         Rows.read(Source.of({"hangups": pd.DataFrame({"packet_cnt": ["many"]})}), "hangups", ["packet_cnt"])
 
 
+@pytest.mark.parametrize("value", ["18446744073709551615::ubigint", "'infinity'::double", "1e30", "'many'"])
+def test_a_value_of_a_relation_that_does_not_fit_is_an_error_with_advice(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read: .* Convert it first\."):
+        column(duckdb.sql(f"select {value} as event_id"), "event_id")
+
+
 @pytest.mark.parametrize("texts", [["", ""], ["", "486"]])
 def test_an_empty_text_is_no_number(texts: list[str]) -> None:
     known = [float(text) for text in texts if text.isdigit()]

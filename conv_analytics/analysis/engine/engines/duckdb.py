@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from conv_analytics.analysis.engine.engines.lazy import LazyEngine
 from conv_analytics.analysis.engine.engines.sql_words import SqlWords
-from conv_analytics.errors import MemoryExhausted
+from conv_analytics.errors import ConfigError, MemoryExhausted
 
 T = TypeVar("T")
 
@@ -49,13 +49,16 @@ class DuckdbEngine(LazyEngine):
         self._connection = connection
 
     def run(self, step: Callable[[], T]) -> T:
-        """Run a query; one that needs more memory than DuckDB may use fails with advice."""
+        """Run a query; too little memory for it, or a value that does not fit its kind, is an error with advice."""
         import duckdb  # noqa: PLC0415  only for what is there already
 
         try:
             return step()
         except duckdb.OutOfMemoryException as error:
             raise MemoryExhausted(str(error).splitlines()[0]) from error
+        except duckdb.ConversionException as error:
+            reason = str(error).splitlines()[0].removeprefix("Conversion Error: ")
+            raise ConfigError(f"A value of the relations cannot be read: {reason} Convert it first.") from error
 
     def project(self, native: Any, columns: Sequence[str]) -> Any:
         """See `LazyEngine`."""
