@@ -22,7 +22,7 @@ from conv_analytics.tables.webhook_bodies import Outline, decoded_outline, outli
 MAX_OBJECT = 64 * 2**20
 #: Text between objects is returned in pieces of at most this size. [B]
 MAX_TEXT = 2**20
-#: Damaged objects that are opened one after another to look for intact ones inside; each is read to its end.
+#: Damaged objects that are opened within each other to look for intact ones inside; each is read to its end.
 MAX_OPENED = 8
 
 #: Separators between objects: spaces, commas, the brackets of arrays, marks of order and of records.
@@ -34,8 +34,10 @@ _TOKEN = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\\n\r]*+(?:\\.[^"\\\n\r]*+)*+")*+(?:
 _BRACKET = re.compile(rb"[\[\]{}]")
 _AROUND = b" \t\r,]"
 _NEXT = b"\n{"
-#: The beginning of a page, whose records are worth more than the page itself.
-_PAGE = re.compile(rb'\{[^{}]{0,4096}"_embedded"\s*:\s*(?:\[|\{\s*"(?:data|events|conversations|members)")')
+#: The list of a page up to its first record, whatever objects it is in: ``_embedded.data.events`` and its like.
+_LIST = re.compile(rb'"_embedded"\s*:\s*(?:\{[^{}\[\]]{0,4096}?"\w+"\s*:\s*){0,3}\[')
+#: How far into a page its list may begin. [B]
+_PAGE_HEAD = 8192
 
 
 class Piece(NamedTuple):
@@ -151,7 +153,7 @@ class _Cutter:
         self._unclosed = -1
         """Up to here no object that is open at the end of its line will close, as a search has shown."""
         self._opened = 0
-        """How many damaged objects were opened since the last intact one."""
+        """How many damaged objects were opened, each within the one before."""
 
     def object(self) -> Piece:
         """The object that begins here; a damaged one ends before the next line that begins with an object."""
@@ -175,7 +177,7 @@ class _Cutter:
         stream = self._stream
         depth, place = _depth(stream.data, stream.at, 0, len(stream.data) if line < 0 else line)
         if depth and line >= 0 and _is_object(stream.data, line + 1):
-            return Piece(stream.take(line).rstrip(), None)
+            return self._damaged(line)
         if depth:
             depth, place = self._beyond_line(depth, place)
         text = b"" if depth else stream.data[stream.at : place]
@@ -185,14 +187,18 @@ class _Cutter:
             self._opened = 0
             return Piece(stream.take(place), found)
         self._unclosed = max(self._unclosed, stream.dropped + place)
-        large = len(stream.data) - stream.at >= MAX_OBJECT
-        if self._opened < MAX_OPENED and (large or _PAGE.match(stream.data, stream.at)):
-            # Objects inside it may be intact.
-            self._opened += 1
-            end = stream.data.find(b"{", stream.at + 1)
-        else:
-            end = stream.data.find(_NEXT, stream.at)
-        return Piece(stream.take(len(stream.data) if end < 0 else end).rstrip(), None)
+        following = stream.data.find(_NEXT, stream.at)
+        return self._damaged(len(stream.data) if following < 0 else following)
+
+    def _damaged(self, end: int) -> Piece:
+        """The text of a damaged object up to its end, or up to the first object inside that may be intact."""
+        stream = self._stream
+        inside = -1
+        if self._opened < MAX_OPENED:
+            large = len(stream.data) - stream.at >= MAX_OBJECT
+            inside = stream.data.find(b"{", stream.at + 1 if large else _records(stream.data, stream.at), end)
+        self._opened = 0 if inside < 0 else self._opened + 1
+        return Piece(stream.take(end if inside < 0 else inside).rstrip(), None)
 
     def _beyond_line(self, depth: int, place: int) -> tuple[int, int]:
         """Search further for the end of an object that is open at the end of its line."""
@@ -231,6 +237,12 @@ def _depth(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
                 if depth <= 0:
                     return 0, bracket.end()
     return depth, place
+
+
+def _records(data: bytes, start: int) -> int:
+    """Where the records of a page begin; the end of the data if what begins at `start` is no page."""
+    page = _LIST.search(data, start, start + _PAGE_HEAD)
+    return page.end() if page and _depth(data, start, 0, page.start())[0] == 1 else len(data)
 
 
 def _is_object(data: bytes, start: int) -> bool:

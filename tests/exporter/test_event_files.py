@@ -346,6 +346,42 @@ def test_a_damaged_page_after_another_is_looked_into() -> None:
     assert [piece.text for piece in json_pieces(iter([data])) if piece.outline] == [event] * 100
 
 
+_PAGES: dict[str, Callable[[list[Any]], Any]] = {
+    "list": lambda events: {"_embedded": events},
+    "events": lambda events: {"page_size": 10, "_embedded": {"events": events}},
+    "data": lambda events: {"_embedded": {"data": {"cursor": "x", "events": events}}},
+    "links first": lambda events: {"_links": {"self": {"href": "/v1/events?a={b}"}}, "_embedded": {"data": events}},
+}
+
+
+def _event_ids(stream: bytes) -> list[int]:
+    outlines = [piece for piece in json_pieces(iter([stream])) if piece.outline]
+    return [json.loads(piece.text)["id"] for piece in outlines if b"_embedded" not in piece.text]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("page", _PAGES)
+def test_a_page_that_is_cut_anywhere_gives_its_whole_events(page: str, indent: int | None) -> None:
+    events = [{"id": number, "type": "text", "body": {"text": "x"}} for number in (1, 2, 3)]
+    text = json.dumps(_PAGES[page](events), indent=indent)
+    starts = [text.rindex("{", 0, text.index(f'"id": {number}')) for number in (1, 2, 3)]
+    ends = [json.JSONDecoder().raw_decode(text, start)[1] for start in starts]
+    for cut in range(1, len(text)):
+        expected = [1, 2, 3][: sum(end <= cut for end in ends)]
+        for after in ("", "\n", '\n{"id": 9, "type": "text"}\n'):
+            assert _event_ids(f"{text[:cut]}{after}".encode()) == expected + [9] * ("9" in after), (cut, after)
+
+
+@pytest.mark.parametrize("count", [1, 8, 9, 50])
+@pytest.mark.parametrize("page", _PAGES)
+def test_pages_that_are_cut_one_after_another_hide_no_event(page: str, count: int) -> None:
+    events = [{"id": number, "type": "text", "body": {"text": "x"}} for number in range(50)]
+    text = json.dumps(_PAGES[page](events))
+    first = text.index('"type"')
+    stream = f"{text[:first]}\n" * count + text[: text.rindex('"type"')]
+    assert _event_ids(stream.encode()) == list(range(49))
+
+
 # -- everything that a world sends to webhooks
 
 #: Webhooks have neither.
