@@ -19,9 +19,9 @@ from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.glossary import term
 from conv_analytics.notebook.charts import DAYS
-from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.palette import LIGHT
+from conv_analytics.time_zones import on_clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,8 +13,12 @@ import pytest
 
 from conv_analytics import Dataset, coverage, export, open_dataset, quality_report
 from conv_analytics.analysis import ledger
+from conv_analytics.notebook.report import coverage as module
+from conv_analytics.notebook.report.coverage import coverage_of
 from conv_analytics.notebook.report.gather import gather
+from conv_analytics.notebook.report.period import midnight, period_of
 from conv_analytics.sandbox import Sandbox
+from conv_analytics.time_zones import EARLIEST, LATEST
 from tests._helpers.sandboxes import client_of
 
 pytestmark = pytest.mark.slow
@@ -45,6 +49,22 @@ def test_without_a_run_of_coverage_it_is_not_known(world: tuple[Sandbox, Dataset
     assert list(rows.index) == ["calls"]
     assert (rows.loc["calls", "n"], rows.loc["calls", "why"].startswith("unknown")) == (0, True)
     assert pd.isna(rows.loc["calls", "share"])
+
+
+@pytest.mark.slow
+def test_a_period_of_all_times_builds_only_the_days_that_were_looked_at(
+    world: tuple[Sandbox, Dataset, Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, after = world
+    built = []
+    monkeypatch.setattr(module, "midnight", lambda day, zone: built.append(day) or midnight(day, zone))
+    for tz in ("UTC", "America/New_York", "Pacific/Auckland"):
+        built.clear()
+        found = coverage_of(after, period_of(EARLIEST, LATEST, tz))
+        assert found is not None
+        assert 2 <= len(found.days) <= 3
+        assert abs(found.unknown_days - 3_652_059) <= 4
+        assert len(built) < 20
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -136,6 +137,23 @@ def test_the_period_before_is_as_many_days() -> None:
     assert figure.change is not None
     assert (figure.change.by, figure.change.clear) == (0.0, False)
     assert "No key figure differs from the period before by more than chance." in numbers.details
+
+
+@pytest.mark.parametrize(
+    ("tz", "since", "until", "before"),
+    [
+        ("America/Santiago", "2026-09-06", "2026-09-07", "2026-09-05"),
+        ("America/Santiago", "2026-09-06", "2026-09-13", "2026-08-30"),
+        ("Asia/Beirut", "2026-03-29", "2026-03-30", "2026-03-28"),
+        ("Africa/Cairo", "2026-04-24", "2026-05-01", "2026-04-17"),
+        ("Europe/London", "2026-03-29", "2026-03-30", "2026-03-28"),
+    ],
+)
+def test_whole_days_whose_midnight_clocks_skip_are_compared_with_whole_days(
+    tz: str, since: str, until: str, before: str
+) -> None:
+    expected = datetime.fromisoformat(before).replace(tzinfo=ZoneInfo(tz)).astimezone(UTC)
+    assert period_of(since, until, tz).before == expected
 
 
 @pytest.mark.parametrize("tz", ["UTC", "America/New_York"])

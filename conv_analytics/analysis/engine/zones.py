@@ -5,6 +5,7 @@ The offsets of a zone are looked up once for the period of the data; rows then n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,10 +14,12 @@ from zoneinfo import ZoneInfo
 
 import narwhals as nw
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from conv_analytics.analysis.maths.sweep import HOUR
 from conv_analytics.instants import MICROSECOND, from_micros, micros
+from conv_analytics.proportions import Floats
 from conv_analytics.time_zones import zone_info
 
 _DAY = 24 * HOUR
@@ -86,6 +89,19 @@ class Zone:
 
     def _offset_at(self, at: int) -> int:
         return next((offset for since, offset in reversed(self.steps) if since <= at), self.steps[0][1])
+
+    def lengths(self, periods: npt.NDArray[np.int64], length_us: int) -> Floats:
+        """How long periods of the zone's clock lasted, by the usual length: 0 if clocks skip one, 2 if it comes twice.
+
+        Each is given by its number since 1970.
+        """
+        result = np.ones(len(periods))
+        for (_, before), (at, after) in itertools.pairwise(self.steps):
+            first, last = sorted((at + before, at + after))
+            inside = np.minimum((periods + 1) * length_us, last) - np.maximum(periods * length_us, first)
+            part = np.maximum(inside, 0) / length_us
+            result += part if after < before else -part
+        return result
 
     def key(self, name: str, utc: nw.Expr) -> nw.Expr:
         """One of `KEYS` as a number: hours and weekdays as they are, days and weeks counted from 1970-01-01."""

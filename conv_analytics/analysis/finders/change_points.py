@@ -109,14 +109,14 @@ def change_points(
     keys = keys_of(by, "change_points")
     rows = case_rows(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, timed=True)
     rows = rows.filter(~nw.col("started_at").is_null()).materialized()
-    counts = counts_of(with_periods(rows, per, tz).select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
+    zone = zones.Zone.over(tz, *rows.span("started_at"))
+    counts = counts_of(with_periods(rows, per, zone).select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
     wanted = limit or limit_for(false_alarms, int((counts["n"] >= min_n).sum()))
     return rows.source.result(_charts(counts, keys, Options(per, weeks, min_n, weight, wanted)))
 
 
-def with_periods(rows: Rows, per: str, tz: str) -> Rows:
-    """The rows with ``_period``, the number of the hour or day of their start on the clock of `tz` since 1970."""
-    zone = zones.Zone.over(tz, *rows.span("started_at"))
+def with_periods(rows: Rows, per: str, zone: zones.Zone) -> Rows:
+    """The rows with ``_period``, the number of the hour or day of their start on the clock of a zone since 1970."""
     rows = rows.with_micros("started_at")
     day, hour = (zone.key(name, nw.col("started_at_us")) for name in ("day", "hour"))
     return rows.with_columns((day if per == "day" else day * PER_DAY["hour"] + hour).alias("_period"))

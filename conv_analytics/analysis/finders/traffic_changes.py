@@ -10,6 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.engine.source import Source
@@ -53,17 +54,18 @@ def traffic_changes(
     -------
     pandas.DataFrame or the caller's kind
         Per group and period, in order, including periods without calls: the keys; ``period``; ``n`` calls;
-        ``expected``, the mean of the periods it is compared with; ``baseline`` (``same_weekday``, ``earlier`` or
-        ``none``) and ``base_periods``, how many they are; ``overdispersion`` (variance by that of independent calls,
-        at least 1); ``z``, ``p`` (two-sided); ``ewma`` and ``ewma_limit``; ``flag``: ``below``, ``above``,
-        ``drift_down``, ``drift_up`` or empty.
+        ``expected``, as many as in the periods it is compared with, by their length; ``baseline`` (``same_weekday``,
+        ``earlier`` or ``none``) and ``base_periods``, how many they are; ``overdispersion`` (variance by that of
+        independent calls, at least 1); ``z``, ``p`` (two-sided); ``ewma`` and ``ewma_limit``; ``flag``: ``below``,
+        ``above``, ``drift_down``, ``drift_up`` or empty.
 
     Notes
     -----
     p is of n among the calls of the period and of its baseline together, which would be binomial if calls were
     independent; with the overdispersion it is beta-binomial. The rest is as in `change_points`. The first and the last
-    period of the data are left out: they are incomplete. A gap of the export itself looks like a drop: check `coverage`
-    and the watermarks of the folder.
+    period of the data are left out: they are incomplete. So is an hour, or a day, that a zone's clock skips; one that
+    it goes through twice, or half of which it skips, has that length. A gap of the export itself looks like a drop:
+    check `coverage` and the watermarks of the folder.
 
     Examples
     --------
@@ -84,7 +86,8 @@ def traffic_changes(
     source, keys = Source.of(data), keys_of(by, "traffic_changes")
     rows = scopes.attempts(source, scope=scope, unit=unit, needs={"started_at"}, by=keys).with_time_keys(keys, tz)
     rows = rows.filter(~nw.col("started_at").is_null()).select(*dict.fromkeys((*keys, "started_at"))).materialized()
-    counts = with_periods(rows, per, tz).grouped([*keys, "_period"], [nw.len().alias("n")])
+    zone = zones.Zone.over(tz, *rows.span("started_at"))
+    counts = with_periods(rows, per, zone).grouped([*keys, "_period"], [nw.len().alias("n")])
     place = counts["_period"].to_numpy("int64")
     # Periods between the first and the last are complete.
     first, last = (int(place.min()) + 1, int(place.max())) if len(place) else (0, 0)
@@ -92,24 +95,30 @@ def traffic_changes(
     limit = limit_for(false_alarms, max(last - first, 0) * len(groups))
     options = Options(per, weeks, 1, weight, limit)
     every = np.arange(first, last, dtype="int64")
-    charts = [_chart(part, keys, every, min_expected, options) for part in groups] or [
-        _chart(counts, keys, every, min_expected, options)
-    ]
+    lengths = zone.lengths(every, 24 * zones.HOUR // PER_DAY[per])
+    every, lengths = every[lengths > 0], lengths[lengths > 0]
+    charts = [_chart(part, keys, (every, lengths), min_expected, options) for part in groups or [counts]]
     return source.result(pd.concat(charts, ignore_index=True))
 
 
-def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float, options: Options) -> pd.DataFrame:
+def _chart(
+    part: pd.DataFrame, keys: list[str], periods: tuple[Any, Floats], min_expected: float, options: Options
+) -> pd.DataFrame:
+    place, lengths = periods
     seen = pd.Series(part["n"].to_numpy("float64"), index=part["_period"].to_numpy("int64"))
     n = seen.reindex(place, fill_value=0.0).to_numpy("float64")
     chosen, baseline = baselines(place, np.ones(len(place)), options)
-    periods, base = chosen.sum(axis=1).astype("float64"), chosen @ n
-    based = periods > 0
+    base, base_length = chosen @ n, chosen @ lengths
+    based = base_length > 0
+    # Of the time of a period and of those it is compared with.
+    share = lengths / (lengths + base_length)
     z = np.full(len(n), np.nan)
-    z[based] = scores(*_tails(n[based], base[based], periods[based], np.ones(based.sum())))
+    z[based] = scores(*_tails(n[based], base[based], share[based], np.ones(based.sum())))
     chart = charted(z, place // PER_DAY[options.per], baseline == "same_weekday", options)
     upper, lower = np.full(len(n), np.nan), np.full(len(n), np.nan)
-    upper[based], lower[based] = _tails(n[based], base[based], periods[based], chart.variance[based])
-    expected = np.where(based, base / np.maximum(periods, 1), np.nan)
+    upper[based], lower[based] = _tails(n[based], base[based], share[based], chart.variance[based])
+    expected = np.full(len(n), np.nan)
+    expected[based] = base[based] / base_length[based] * lengths[based]
     flag = np.full(len(n), "", dtype=object)
     beyond = NormalDist().cdf(-options.limit)
     with np.errstate(invalid="ignore"):
@@ -119,7 +128,7 @@ def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float,
         flag[enough & (upper <= beyond)], flag[enough & (lower <= beyond)] = "above", "below"
     table = pd.DataFrame({
         "period": period_names(pd.Series(place), options.per), "n": n, "expected": expected, "baseline": baseline,
-        "base_periods": periods, "overdispersion": chart.variance, "z": z / np.sqrt(chart.variance),
+        "base_periods": chosen.sum(axis=1), "overdispersion": chart.variance, "z": z / np.sqrt(chart.variance),
         "p": np.minimum(2 * np.minimum(upper, lower), 1.0), "ewma": chart.ewma, "ewma_limit": chart.ewma_limit,
         "flag": flag,
     }).astype({"n": "Int64", "base_periods": "Int64", "baseline": "str", "flag": "str"})  # fmt: skip
@@ -130,9 +139,9 @@ def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float,
     return table
 
 
-def _tails(n: Floats, base: Floats, periods: Floats, variance: Floats) -> tuple[Floats, Floats]:
-    """Probability of at least this many calls, and of at most this many, given the total of both periods."""
-    total, share = n + base, 1 / (1 + periods)
+def _tails(n: Floats, base: Floats, share: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Probability of at least this many calls, and of at most this many, given the total and the share of the time."""
+    total = n + base
     rho = np.clip((variance - 1) / np.maximum(total - 1, 1), 0.0, 1.0)
     return beta_binomial_tail(n, total, share, rho), beta_binomial_tail(base, total, 1 - share, rho)
 

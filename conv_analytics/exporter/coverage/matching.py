@@ -7,6 +7,7 @@ contract 10, no. L13).
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from conv_analytics.exporter.coverage import statements
 from conv_analytics.exporter.coverage.window import PATIENCE, Window
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import is_vocabulary
+from conv_analytics.time_zones import day_of_quarter, zone_info
 
 if TYPE_CHECKING:
     import duckdb
@@ -194,7 +196,14 @@ class Matching:
 
     def counts(self, zone: str) -> list[tuple[str, str | None, str, int]]:
         """Numbers of legs by part (``total``, ``day``, ``direction``, ``channel``), its value and the class."""
-        return list(self._rows(statements.COUNTS, [zone]))
+        counts: Counter[tuple[str, str | None, str]] = Counter()
+        clock = zone_info(zone)
+        for part, value, name, count in self._rows(statements.COUNTS):
+            # DuckDB has time zones of its own, with other rules and other names than Python's.
+            key = ("day", day_of_quarter(int(value), clock)) if part == "quarter" else (part, value)
+            counts[*key, name] += count
+        ordered = sorted(counts, key=lambda key: (key[0], key[1] is None, key[1] or "", key[2]))
+        return [(*key, counts[key]) for key in ordered]
 
     def missing(self) -> pa.Table:
         """The legs that the folder lacks, wholly or in part, in the order in which they began."""

@@ -9,6 +9,7 @@ from conv_analytics.tables.column import Table
 from conv_analytics.tables.envelope import EventSource
 from conv_analytics.tables.voice_calls import MISSING as MISSING_CLASSES
 from conv_analytics.tables.voice_calls import CoverageClass
+from conv_analytics.time_zones import QUARTER_US
 
 _TYPES = {"timestamp[us, tz=UTC]": "timestamptz", "int64": "bigint", "decimal128(28, 18)": "decimal(28, 18)"}
 #: Final statuses.
@@ -206,11 +207,11 @@ _CHANNEL = "case when direction = 'outbound' then to_type else from_type end"
 COUNTS = f"""
 with legs as (
   select coverage_class, direction, {_CHANNEL} as channel,
-    strftime(timezone(?, "at"), '%Y-%m-%d') as day
+    floor(epoch_us("at") / {QUARTER_US})::bigint as quarter
   from result
 )
 select 'total' as part, null as value, coverage_class, count(*) from legs group by all
-union all select 'day', day, coverage_class, count(*) from legs group by all
+union all select 'quarter', quarter::varchar, coverage_class, count(*) from legs group by all
 union all select 'direction', direction, coverage_class, count(*) from legs group by all
 union all select 'channel', channel, coverage_class, count(*) from legs group by all
 order by all

@@ -12,7 +12,7 @@ import pandas as pd
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.glossary import term
-from conv_analytics.notebook.clock import on_clock, on_clock_column
+from conv_analytics.notebook.clock import on_clock_column
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.explorer.search_index import SearchIndex
@@ -21,7 +21,7 @@ from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import duration
 from conv_analytics.privacy.display import Display
-from conv_analytics.time_zones import zone_info
+from conv_analytics.time_zones import on_clock, zone_info
 
 #: Rows of a page: what is sent to the browser at once.
 PAGE = 100

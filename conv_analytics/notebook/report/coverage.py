@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from operator import add
 from typing import Any
 
 from conv_analytics.dataset.storage.connections import connect_duckdb
 from conv_analytics.dataset.storage.history import with_carried
-from conv_analytics.notebook.clock import on_clock
+from conv_analytics.instants import MICROSECOND
 from conv_analytics.notebook.report.numbers import CallCoverage, CoveredDay
-from conv_analytics.notebook.report.period import Period, midnight
+from conv_analytics.notebook.report.period import Period, midnight, shifted
 from conv_analytics.notebook.report.statistics import rate
 from conv_analytics.tables.voice_calls import IN_FOLDER, CoverageClass
+from conv_analytics.time_zones import QUARTER_US, day_of_quarter, on_clock
 
 TABLE = "voice_calls"
 _FOUND = ", ".join(f"'{name}'" for name in IN_FOLDER)
@@ -24,28 +26,48 @@ def coverage_of(data: Any, period: Period) -> CallCoverage | None:
     """The coverage of the calls of a period; None if no run of coverage covers it."""
     if not hasattr(data, "statement") or TABLE not in data.tables or period.since is None or period.until is None:
         return None
-    days = {day: ends for day, ends in _days(period).items() if _looked_at(ends, _spans(data.commits))}
+    days = _covered_days(period, _spans(data.commits))
     counts = _counts(data, period)
     covered = tuple(
         CoveredDay(day, rate(*counts.get(day, (0, 0, 0))[:2]), counts.get(day, (0, 0, 0))[2]) for day in days
     )
     k, n = sum(day.share.k for day in covered), sum(day.share.n for day in covered)
-    return CallCoverage(rate(k, n), covered, len(_days(period)) - len(days))
+    return CallCoverage(rate(k, n), covered, _number_of_days(period) - len(days))
 
 
-def _days(period: Period) -> dict[str, Span]:
-    """The days of a period on the clock of its zone, each with its part of the period."""
+def _number_of_days(period: Period) -> int:
     assert period.since is not None
     assert period.until is not None
-    day, result = on_clock(period.since, period.zone).date(), {}
-    while (begin := midnight(day, period.zone)) < period.until:
+    first, last = (on_clock(at, period.zone).date() for at in (period.since, shifted(period.until, -MICROSECOND)))
+    return max((last - first).days + 1, 0)
+
+
+def _covered_days(period: Period, spans: Iterable[Span]) -> list[str]:
+    """The days of a period on the clock of its zone that runs covered, each as a whole or as far as the period goes."""
+    assert period.since is not None
+    assert period.until is not None
+    covered: dict[str, None] = {}
+    for since, until in spans:
+        if since > period.until or until < period.since:
+            continue
+        for day, (begin, end) in _days(period, max(since, period.since), until):
+            if since <= begin and end <= until:
+                covered[day] = None
+    return list(covered)
+
+
+def _days(period: Period, since: datetime, until: datetime) -> Iterator[tuple[str, Span]]:
+    """The days of a period that touch a part of it, on the clock of its zone, each with what the period has of it."""
+    assert period.since is not None
+    assert period.until is not None
+    day = on_clock(since, period.zone).date()
+    while (begin := midnight(day, period.zone)) < period.until and begin <= until:
         last = day == date.max
         end = period.until if last else midnight(day + timedelta(days=1), period.zone)
-        result[day.isoformat()] = (max(begin, period.since), min(end, period.until))
+        yield day.isoformat(), (max(begin, period.since), min(end, period.until))
         if last:
             break
         day += timedelta(days=1)
-    return result
 
 
 def _spans(commits: Iterable[Any]) -> list[Span]:
@@ -67,27 +89,27 @@ def _span(report: Mapping[str, Any]) -> Span | None:
     return datetime.fromisoformat(since), datetime.fromisoformat(until)
 
 
-def _looked_at(day: Span, spans: Iterable[Span]) -> bool:
-    """Whether runs covered all of a day."""
-    return any(since <= day[0] and day[1] <= until for since, until in spans)
-
-
 def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
     """Legs per day: in the folder, possible in the folder, and not counted."""
     assert period.since is not None
-    files = data.statement(TABLE, (period.since - timedelta(days=1)).date())
+    files = data.statement(TABLE, shifted(period.since, -timedelta(days=1)).date())
     # Only this package's own names and words are in the statement; everything else is a parameter.
     statement = f"""
-    select strftime(timezone(?, "at"), '%Y-%m-%d') as day,
+    select floor(epoch_us("at") / {QUARTER_US})::bigint as quarter,
       count(*) filter (coverage_class in ({_FOUND})),
       count(*) filter (coverage_class <> '{CoverageClass.NOT_YET}'),
       count(*) filter (coverage_class = '{CoverageClass.NOT_YET}')
-    from ({files}) where "at" >= ? and "at" < ? group by day
+    from ({files}) where "at" >= ? and "at" < ? group by quarter
     """  # noqa: S608
     with connect_duckdb() as connection:
         data.let_read(connection)
-        rows = connection.execute(statement, [period.zone.key, period.since, period.until]).fetchall()
-    return {day: (int(k), int(n), int(waiting)) for day, k, n, waiting in rows}
+        rows = connection.execute(statement, [period.since, period.until]).fetchall()
+    counts: dict[str, tuple[int, int, int]] = {}
+    for quarter, *numbers in rows:
+        day = day_of_quarter(quarter, period.zone)
+        k, n, waiting = map(add, counts.get(day, (0, 0, 0)), numbers)
+        counts[day] = (k, n, waiting)
+    return counts
 
 
 __all__ = ["coverage_of"]

@@ -15,12 +15,13 @@ from conv_analytics.analysis import findings
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.glossary import is_term, term
-from conv_analytics.notebook.clock import on_clock, on_clock_column
+from conv_analytics.notebook.clock import on_clock_column
 from conv_analytics.notebook.report import statistics
 from conv_analytics.notebook.report.legs import JudgedLegs, Slots, slots_of
 from conv_analytics.notebook.report.numbers import Finding, Findings, FindingSlot, Questions, Rate
 from conv_analytics.notebook.report.period import Period
 from conv_analytics.privacy.display import Display
+from conv_analytics.time_zones import on_clock
 
 #: Maximum number of reported problems.
 MOST = 10

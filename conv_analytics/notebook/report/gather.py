@@ -15,7 +15,6 @@ from conv_analytics.analysis.engine.dimensions import EnrichedData
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.glossary import Term, term
-from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.report import parts, sentences, statistics
 from conv_analytics.notebook.report.findings import findings_of
 from conv_analytics.notebook.report.ledger import ledger_of
@@ -24,6 +23,7 @@ from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate
 from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.notebook.report.turns import turns_of
 from conv_analytics.privacy.display import Display
+from conv_analytics.time_zones import on_clock
 
 
 def gather(

@@ -17,12 +17,12 @@ from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 from conv_analytics.analysis.rates.metrics import final_codes
 from conv_analytics.glossary import term
-from conv_analytics.notebook.clock import on_clock
 from conv_analytics.notebook.report import sentences, statistics
 from conv_analytics.notebook.report.legs import Slots
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
 from conv_analytics.notebook.report.period import Period
 from conv_analytics.privacy.display import Display
+from conv_analytics.time_zones import on_clock
 
 #: Maximum number of groups, codes and legs that are listed; the others are counted.
 GROUPS, CODES, WORST = 12, 12, 50

@@ -12,7 +12,7 @@ from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 from conv_analytics.instants import MICROSECOND
-from conv_analytics.notebook.clock import EARLIEST, LATEST, on_clock
+from conv_analytics.time_zones import EARLIEST, LATEST, on_clock
 
 #: Maximum length of a period that is shown by hours, by days, and by weeks; a longer one is shown by years.
 BY_HOURS, BY_DAYS, BY_WEEKS = timedelta(hours=49), timedelta(days=120), timedelta(days=20 * 366)
@@ -168,7 +168,7 @@ def _before(since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None
     if since >= until or since - EARLIEST < until - since:
         return None
     local, end = on_clock(since, zone), on_clock(until, zone)
-    if local.time() == end.time() == time():
+    if since == midnight(local.date(), zone) and until == midnight(end.date(), zone):
         # Whole days are compared with the same number of days, even if one of them has 23 hours.
         return midnight(local.date() - min(end.date() - local.date(), local.date() - date.min), zone)
     return since - (until - since)
@@ -191,4 +191,4 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
     return _instant_of(value)
 
 
-__all__ = ["Period", "midnight", "period_of"]
+__all__ = ["Period", "midnight", "period_of", "shifted"]

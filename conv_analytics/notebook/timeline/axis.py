@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from conv_analytics.instants import from_micros, micros
-from conv_analytics.notebook.clock import EARLIEST, LATEST, on_clock
+from conv_analytics.time_zones import EARLIEST, LATEST, on_clock
 
 SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND

@@ -223,6 +223,29 @@ def test_a_day_without_a_call_is_a_day() -> None:
     pd.testing.assert_frame_equal(again, chart, check_dtype=False)
 
 
+@pytest.mark.parametrize(
+    ("tz", "night", "per", "periods"),
+    [
+        ("UTC", "2026-03-29", "hour", {"2026-03-29 01:00": 30}),
+        ("Europe/London", "2026-03-29", "hour", {"2026-03-29 00:00": 30, "2026-03-29 01:00": None}),
+        ("Europe/Berlin", "2026-10-25", "hour", {"2026-10-25 02:00": 60, "2026-10-25 03:00": 30}),
+        ("Australia/Lord_Howe", "2026-10-04", "hour", {"2026-10-04 01:00": 30, "2026-10-04 02:00": 15}),
+        ("America/Santiago", "2026-09-06", "hour", {"2026-09-05 23:00": 30, "2026-09-06 00:00": None}),
+        ("Europe/London", "2026-03-29", "day", {"2026-03-28": 720, "2026-03-29": 690}),
+        ("Pacific/Apia", "2011-12-30", "day", {"2011-12-29": 720, "2011-12-30": None, "2011-12-31": 720}),
+    ],
+)
+def test_a_change_of_clocks_changes_no_traffic(tz: str, night: str, per: str, periods: dict[str, int | None]) -> None:
+    middle = pd.Timestamp(night, tz="UTC")
+    at = pd.date_range(middle - pd.Timedelta(days=30), middle + pd.Timedelta(days=10), freq="2min", inclusive="left")
+    chart = traffic_changes(pd.DataFrame({"started_at": at, "direction": "outbound"}), per=per, tz=tz)
+    assert set(chart["flag"]) == {""}
+    based = chart[chart["baseline"] == "same_weekday"]
+    assert np.allclose(based["n"].astype(float), based["expected"])
+    counted = dict(zip(chart["period"], chart["n"], strict=True))
+    assert {period: counted.get(period) for period in periods} == periods
+
+
 def test_traffic_of_nothing_and_malformed() -> None:
     assert len(traffic_changes(called([]))) == 0
     assert len(traffic_changes(called([5]), by="direction")) == 0
