@@ -164,6 +164,6 @@ def require_mask_of_inbox(layout: Layout, requested: Mapping[str, Any] | None) -
     if received is not None and received != requested:
         rules = ",".join(f"{kind}={action}" for kind, action in received["rules"].items())
         raise ConfigError(
-            f"The listener of {layout.name} masks what it receives. Export with --mask {rules} and the key"
-            f" {received['key_id']}, so that both join, or to another folder."
+            f"The listener of {layout.name} masks what it receives. Pass --mask {rules} and the key"
+            f" {received['key_id']}, so that both join, or name another folder."
         )

@@ -30,7 +30,7 @@ from conv_analytics.exporter.application_checks import OneApplication
 from conv_analytics.exporter.event_files import flatten_objects
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
 from conv_analytics.exporter.folder_checks import recorded_mask, recorded_tables, require_same_mask
-from conv_analytics.exporter.inbox_objects import InboxReader, first_mask
+from conv_analytics.exporter.inbox_objects import InboxReader, first_mask, require_mask_of_inbox
 from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.known_records import KnownRecords
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
@@ -106,6 +106,8 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     settings: Mapping[str, Any] | None = mask.settings() if mask is not None else None
     if reading is not None or mask is not None:
         require_same_mask(root, settings)
+        if recorded_mask(root) is None:
+            require_mask_of_inbox(Layout(root), settings)
     elif (recorded := recorded_mask(root)) is not None:
         settings = recorded.settings
     else:
@@ -146,6 +148,8 @@ class _Fold:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)
             self._history = list(commits(self._writer.layout))
+            if not self._history:
+                require_mask_of_inbox(self._writer.layout, mask)
             self._watermarks = WatermarkIndex(root, self._history)
         except BaseException:
             self._writer.abandon()

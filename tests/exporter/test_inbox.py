@@ -24,6 +24,7 @@ from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.errors import ConfigError, ExportIncomplete
+from conv_analytics.exporter import ingestion
 from conv_analytics.exporter.options import DEFAULT_TABLES
 from conv_analytics.privacy import Mask
 from conv_analytics.sandbox import Sandbox
@@ -208,6 +209,26 @@ def test_a_folder_with_a_mask_gets_nothing_that_is_not_masked(tmp_path: Path) ->
     bodies = open_dataset(tmp_path)["events"]["body"]
     assert (len(bodies), bodies.nunique()) == (2, 1)
     assert segments(tmp_path) == [foreign.name]
+
+
+@pytest.mark.parametrize("mask", [None, Mask(b"another key of the tests, long enough")])
+def test_files_do_not_begin_a_folder_in_another_way_than_its_listener(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mask: Mask | None
+) -> None:
+    dest, files = tmp_path / "exports", tmp_path / "events.jsonl"
+    files.write_bytes(rtc_event(2))
+    receive(dest, [rtc_event(1)], mask=MASK)
+    with pytest.raises(ConfigError, match="masks what it receives"):
+        ingest(dest, files, mask=mask)
+    # The listener's segment may come between the check and the lock.
+    monkeypatch.setattr(ingestion, "recorded_mask", lambda _: "checked before")
+    with pytest.raises(ConfigError, match="masks what it receives"):
+        ingest(dest, files, mask=mask)
+    monkeypatch.undo()
+    assert not [path for path in dest.rglob("*.parquet") if path.is_file()]
+    ingest(dest, files, mask=MASK)
+    assert open_dataset(dest)["events"]["event_id"].tolist() == [1, 2]
+    assert NUMBER not in everything_in(dest)
 
 
 @pytest.mark.slow
