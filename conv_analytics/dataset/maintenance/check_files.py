@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,6 @@ from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import QUARANTINE, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
@@ -47,15 +45,12 @@ def check_commits(folder: FolderState) -> None:
     folder.removed = log.removed_by(folder.commits)
     folder.commits = [commit.without(folder.removed) for commit in folder.commits]
     last = max(folder.numbers, default=0)
-    known = sorted({0, *folder.numbers, *(commit.number for commit in with_carried(folder.commits))})
     # A number may be anything, so all that are missing between two of them make one finding.
-    for before, after in itertools.pairwise(known):
-        if after - before > 1:
-            first, last_missing = before + 1, after - 1
-            one = f"commit {first} is missing, and with it every row that its run added"
-            several = f"commits {first} to {last_missing} are missing, and with them every row that their runs added"
-            what = one if first == last_missing else several
-            folder.add(Level.ERROR, what, folder.relative(folder.layout.commit(first)), RESTORE)
+    for first, last_missing in log.gaps(folder.numbers, folder.commits):
+        one = f"commit {first} is missing, and with it every row that its run added"
+        several = f"commits {first} to {last_missing} are missing, and with them every row that their runs added"
+        what = one if first == last_missing else several
+        folder.add(Level.ERROR, what, folder.relative(folder.layout.commit(first)), RESTORE)
     folder.all_well(f"commits 1 to {last} are all there", 0)
 
 

@@ -6,6 +6,7 @@ free number in one step that fails if the number is taken, so no two runs can ta
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -137,17 +138,38 @@ def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
     Raises
     ------
     CorruptFile
-        If one of them cannot be read.
+        If one of them cannot be read, or is missing.
     """
-    result = []
+    result: list[Commit] = []
     for number in numbers(layout):
         if before is None or number < before:
             commit = Commit.read(layout.commit(number))
             if commit.number != number:
                 raise CorruptFile(layout.commit(number), f"it says that it is commit {commit.number}")
             result.append(commit)
+    for first, last in gaps((commit.number for commit in result), result):
+        what = f"commit {first} is missing" if first == last else f"commits {first} to {last} are missing"
+        raise CorruptFile(layout.commit(first), f"{what}, and with it what was added then")
     removed = removed_by(result)
     yield from (commit.without(removed) for commit in result)
+
+
+def gaps(present: Iterable[int], history: Iterable[Commit]) -> Iterator[tuple[int, int]]:
+    """The first and the last number of each gap between commits.
+
+    Parameters
+    ----------
+    present
+        The numbers of the records that are there.
+    history
+        Those that can be read: one of a compacted dataset carries earlier commits.
+    """
+    known = {0, *present}
+    for commit in history:
+        known.update(carried["number"] for carried in commit.report.get(CARRIED) or ())
+    for before, after in itertools.pairwise(sorted(known)):
+        if after - before > 1:
+            yield before + 1, after - 1
 
 
 def removed_by(history: Iterable[Commit]) -> frozenset[str]:

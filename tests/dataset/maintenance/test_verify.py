@@ -28,6 +28,7 @@ from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
+from tests._helpers.command_line import call, credentials
 from tests._helpers.table_rows import DAY, rows
 
 Change = Callable[[dict[str, Any]], None]
@@ -199,6 +200,27 @@ def test_a_commit_in_the_middle_that_is_deleted_leaves_a_hole(folder: Path) -> N
     assert found[0].where == "_commits/000001.json"
     assert "commit 1 is missing" in found[0].what
     assert {file.path for file in files} <= {finding.where for finding in found}
+
+
+@pytest.mark.parametrize("command", ["status", "kpi", "export", "ingest", "prune", "compact", "copy", "publish"])
+def test_without_a_commit_in_the_middle_nothing_is_answered_or_written(
+    command: str, folder: Path, tmp_path: Path
+) -> None:
+    Layout(folder).commit(1).unlink()
+    (tmp_path / "events.jsonl").write_text("{}")
+    before = {path for path in folder.rglob("*") if "_work" not in path.parts}
+    options: dict[str, list[object]] = {
+        "ingest": [tmp_path / "events.jsonl"], "prune": ["--older-than", "1d", "--yes"],
+        "compact": ["--to", tmp_path / "compacted"], "copy": [tmp_path / "copied"],
+        "publish": ["--to", f"delta://{tmp_path / 'lake'}"],
+    }  # fmt: skip
+    with Sandbox(seed=7, conversations=1) as sandbox:
+        options["export"] = [*credentials(sandbox), "--quiet"]
+        done = call(command, folder, *options.get(command, []))
+        assert not sandbox.requests
+    assert done.code == 2
+    assert "000001.json is damaged: commit 1 is missing" in done.err
+    assert {path for path in folder.rglob("*") if "_work" not in path.parts} == before
 
 
 @pytest.mark.parametrize("numbers", [[2], [1, 2]])
