@@ -21,8 +21,10 @@ from conv_analytics.tables.broken_records import BrokenRecord, Problem
 from conv_analytics.tables.webhook_bodies import outline
 from conv_analytics.tables.webhooks import Received
 
+Client = Conversations | AsyncConversations
 
-def application_of(client: Conversations | AsyncConversations) -> dict[str, Any]:
+
+def application_of(client: Client) -> dict[str, Any]:
     """The application that a run reads, as its commit records it.
 
     >>> from conv_analytics.sandbox import Sandbox
@@ -34,9 +36,7 @@ def application_of(client: Conversations | AsyncConversations) -> dict[str, Any]
     return {"id": client.application_id, "host": urlsplit(client.base_url).hostname}
 
 
-def require_same_application(
-    root: Path, client: Conversations | AsyncConversations, history: Iterable[Commit] | None = None
-) -> None:
+def require_same_application(root: Path, client: Client, history: Iterable[Commit] | None = None) -> None:
     """Raise `ConfigError` if a folder holds another application than a client reads, or the same of another host.
 
     The ids of two applications do not collide, but nothing in the tables would tell their calls apart. `history` has
@@ -112,4 +112,4 @@ def _named(body: bytes) -> str | None:
         return None
 
 
-__all__ = ["OneApplication", "application_of", "require_same_application"]
+__all__ = ["Client", "OneApplication", "application_of", "require_same_application"]

@@ -14,7 +14,7 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import wait_for_short_run
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConvAnalyticsError, DatasetLocked, ExportIncomplete, ExportStopped
-from conv_analytics.exporter.application_checks import require_same_application
+from conv_analytics.exporter.application_checks import Client, require_same_application
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.folder_checks import (
     commit_finished_runs,
@@ -30,7 +30,7 @@ from conv_analytics.exporter.logs import LogObserver
 from conv_analytics.exporter.options import ExportOptions, Options, expand_options
 from conv_analytics.exporter.progress import Listener, NotebookBlock, listener_for
 from conv_analytics.exporter.results import Exported, Frames
-from conv_analytics.exporter.run import Client, resumed_old_run, run_export
+from conv_analytics.exporter.run import resumed_old_run, run_export
 from conv_analytics.exporter.run_events import Observer
 from conv_analytics.log import LOGGER, Entry
 

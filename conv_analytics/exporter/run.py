@@ -12,10 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
 from conv_analytics.errors import AuthError, ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
-from conv_analytics.exporter.application_checks import application_of
+from conv_analytics.exporter.application_checks import Client, application_of
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.cpus import available_cpus
@@ -33,7 +32,6 @@ from conv_analytics.exporter.run_events import Observer
 from conv_analytics.exporter.sinks import FolderSink, MemorySink
 from conv_analytics.instants import utc_text
 
-Client = Conversations | AsyncConversations
 R = TypeVar("R")
 
 #: Listeners of progress are called at most this often. [s]
@@ -88,8 +86,7 @@ async def run_export(
     if destination is None:
         sink = MemorySink(chosen.selected, started.date())
     else:
-        origin = f"{client.base_url} {client.application_id}"
-        sink = FolderSink(Path(destination), chosen, started, origin, report.mask)
+        sink = FolderSink(Path(destination), chosen, started, client, report.mask)
     states = ConversationStates()
     try:
         notifier.started(destination, chosen.selected)

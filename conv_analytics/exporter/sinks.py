@@ -19,10 +19,12 @@ from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.anomaly import volume_warning
+from conv_analytics.exporter.application_checks import Client, require_same_application
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.conversion_process import ConversionProcess
 from conv_analytics.exporter.conversion_task import ConversionTask
 from conv_analytics.exporter.folder_checks import require_same_mask
+from conv_analytics.exporter.inbox_objects import require_mask_of_inbox
 from conv_analytics.exporter.incremental import FolderState, last_sweep, requested_all, updated_watermark
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.report import Report
@@ -92,16 +94,20 @@ class FolderSink:
     """Writes rows to a dataset folder; readers see none of them before `finish` commits."""
 
     def __init__(
-        self, root: Path, options: Options, started: datetime, source: str, mask: dict[str, Any] | None
+        self, root: Path, options: Options, started: datetime, client: Client, mask: dict[str, Any] | None
     ) -> None:
         self._root = root
         self._options, self._started = options, started
         self._writer = DatasetWriter(root, started.date(), options.selected)
         try:
             # Again, now that the lock keeps other writers out.
-            require_same_mask(root, mask)
-            self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             history = list(commits(self._writer.layout))
+            require_same_application(root, client, history)
+            require_same_mask(root, mask)
+            if not history:
+                require_mask_of_inbox(self._writer.layout, mask)
+            source = f"{client.base_url} {client.application_id}"
+            self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             self._stored = StoredRows(root, history, full=options.full)
         except BaseException:
             self._writer.abandon()

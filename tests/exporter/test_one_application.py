@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,9 @@ from conv_analytics.dataset.storage.inbox import Receipt
 from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter import entry
 from conv_analytics.exporter.audit import audit
+from conv_analytics.exporter.coverage import run as coverage_run
 from conv_analytics.exporter.plan import plan
 from conv_analytics.live import app
 from conv_analytics.sandbox import Sandbox, World
@@ -63,6 +66,33 @@ def test_another_application_is_refused_before_anything_is_asked_or_written(
         CALLS[name](client_of(other), folder)
     assert contents(folder) == before
     assert len(other.requests) == asked
+
+
+@pytest.mark.parametrize(("name", "module"), [("export", entry), ("coverage", coverage_run)])
+def test_one_that_comes_between_the_check_and_the_lock_is_refused(
+    name: str, module: Any, two: tuple[Sandbox, Sandbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = two
+    folder, check = tmp_path / "exports", module.require_same_application
+    checked: list[Path] = []
+    if name == "coverage":
+        exported(mine, folder)
+
+    def passed_too_early(root: Path, *rest: Any) -> None:
+        checked.append(root)
+        if len(checked) > 1:
+            check(root, *rest)
+        elif name == "export":
+            # In a thread of its own: an export that calls another one would wait for itself.
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(exported, mine, folder).result()
+
+    monkeypatch.setattr(module, "require_same_application", passed_too_early)
+    asked = len(other.requests)
+    with pytest.raises(ConfigError, match="holds the application"):
+        CALLS[name](client_of(other), folder)
+    assert len(other.requests) == asked
+    assert [commit.report["application"]["id"] for commit in open_dataset(folder).commits] == [mine.application_id]
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -16,7 +16,7 @@ from conv_analytics.dataset.storage.quarantine import LINES, to_text
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.defaults import CONCURRENCY, RATE
-from conv_analytics.exporter.application_checks import require_same_application
+from conv_analytics.exporter.application_checks import Client, require_same_application
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.coverage.hosts import Hosts, Log, connected
 from conv_analytics.exporter.coverage.matching import TABLE, Matching
@@ -24,7 +24,6 @@ from conv_analytics.exporter.coverage.result import Coverage, frame_of, shares_o
 from conv_analytics.exporter.coverage.window import COMMAND, Window, last_export, window_of
 from conv_analytics.exporter.folder_checks import commit_finished_runs, require_same_mask
 from conv_analytics.exporter.options import ExportOptions, Options
-from conv_analytics.exporter.run import Client
 from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
 from conv_analytics.time_zones import zone_info
@@ -112,6 +111,9 @@ class _Run:
         require_same_mask(self._root, self._chosen.mask_settings)
         writer = DatasetWriter(self._root, self._started.date(), (TABLE.name,))
         try:
+            # Again, now that the lock keeps other writers out.
+            require_same_application(self._root, self._client)
+            require_same_mask(self._root, self._chosen.mask_settings)
             dataset = Snapshot.open(self._root)
             reports = [commit.report for commit in with_carried(dataset.commits)]
             window = window_of(self._chosen.since, self._chosen.until, self._started, reports)
