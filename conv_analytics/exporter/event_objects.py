@@ -224,8 +224,8 @@ class _Sorter:
             members = scan.members(text)
         except ValueError:
             return False
-        told = {key: members[key] for key in _RECEIVED if members.get(key, b"null") not in _NO_INSTANT}
-        own = next(filter(None, map(received_instant, told.values())), None)
+        received = {key: members[key] for key in _RECEIVED if members.get(key, b"null") not in _NO_INSTANT}
+        own = next(filter(None, map(received_instant, received.values())), None)
         at = own or at
         added = False
         for value in members.values():
@@ -240,9 +240,9 @@ class _Sorter:
                 # A list of anything else, such as headers, has no events at all.
                 for document, found in others:
                     _add_broken(batch, document, "not a JSON object" if found is None else _NEITHER)
-        if added and own is None and told.keys() - {"received"}:
+        if added and own is None and received.keys() - {"received"}:
             # ``received`` may also be a flag, or what was received.
-            _add_broken(batch, to_json(told), _UNREADABLE_INSTANT)
+            _add_broken(batch, to_json(received), _UNREADABLE_INSTANT)
         return added
 
 

@@ -357,7 +357,7 @@ def running(host: Calls, folder: Path) -> datetime:
     return begin
 
 
-def again(host: Calls, folder: Path, answer: dict[str, Any]) -> tuple[Coverage, dict[str, Any]]:
+def again(host: Calls, folder: Path, answer: dict[str, Any], *others: str) -> tuple[Coverage, dict[str, Any]]:
     """A run over a window without calls, in which the leg that had not ended has this answer; and its row then."""
     listed = host.answer
 
@@ -366,7 +366,8 @@ def again(host: Calls, folder: Path, answer: dict[str, Any]) -> tuple[Coverage, 
 
     host.answer, host.listed = answering, []  # type: ignore[method-assign]
     until = datetime.now(UTC) - SETTLING
-    found = coverage(host.client(), folder, rate=0, since=until - timedelta(seconds=2), until=until)
+    since = until - timedelta(seconds=2)
+    found = coverage(host.client(), folder, rate=0, since=since, until=until, base_urls=others)
     return found, open_dataset(folder)["voice_calls"].set_index("leg_id").loc["aa-1"].to_dict()
 
 
@@ -385,6 +386,20 @@ def test_an_answer_of_another_leg_is_said(host: Calls, folder: Path, running: da
     found, row = again(host, folder, other)
     assert (row["coverage_class"], found.quarantined) == ("not_yet", 0)
     assert found.incomplete == {"calls": "the answer to the request for leg aa-1 is of another leg"}
+
+
+def test_another_leg_of_one_host_is_no_matter_if_the_next_has_the_right_one(
+    host: Calls, folder: Path, running: datetime
+) -> None:
+    ended = running + timedelta(minutes=1)
+    with listing(None) as other:
+        answer = other.answer
+        right = json.dumps(call("aa-1", "CON-live", running, ended)).encode()
+        other.answer = lambda target, headers: (  # type: ignore[method-assign]
+            (200, right) if "/v1/calls/" in target else answer(target, headers)
+        )
+        found, row = again(host, folder, call("AA-2", "CON-live", running, ended), other.base_url)
+    assert (row["status"], found.incomplete) == ("completed", {})
 
 
 def test_an_answer_with_less_keeps_what_was_known(host: Calls, folder: Path, running: datetime) -> None:

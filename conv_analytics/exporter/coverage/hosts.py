@@ -123,6 +123,7 @@ class Hosts:
         """Request single calls: those of earlier runs that had not ended then."""
 
         async def ask(leg: str) -> None:
+            why = None
             for host in self._hosts:
                 try:
                     body = await host.client.raw(endpoints.get_call(leg))
@@ -137,7 +138,8 @@ class Hosts:
                     return
                 if ids:
                     why = f"the answer to the request for leg {leg} is of another leg"
-                    self._log.incomplete.setdefault("calls", why)
+            if why is not None:
+                self._log.incomplete.setdefault("calls", why)
 
         await self._each("calls", [leg for leg in legs if fits_path(leg)], ask)
 
