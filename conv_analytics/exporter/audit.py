@@ -12,7 +12,7 @@ from pathlib import Path
 from conv_analytics.api import Conversations
 from conv_analytics.dataset.maintenance.finding import Finding, Level, first_few
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
-from conv_analytics.dataset.storage.commit import Commit, numbers
+from conv_analytics.dataset.storage.commit import Commit, numbers, require_records
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.defaults import CONCURRENCY, RATE
@@ -120,6 +120,8 @@ def audit(
         If the folder belongs to another application, or has another mask.
     APIError
         If the list cannot be read, or nothing else can after it.
+    DatasetError
+        If the folder has lost its commit records.
     """
     chosen = Options.checked("audit", {"concurrency": concurrency, "rate": rate})
     history = _readable(folder)
@@ -241,6 +243,7 @@ def _instant(text: object) -> datetime | None:
 def _readable(folder: Path) -> list[Commit]:
     """The readable commits of a folder; `verify` reports the damaged ones."""
     layout, history = Layout(folder), []
+    require_records(layout)
     for number in numbers(layout):
         with suppress(CorruptFile):
             history.append(Commit.read(layout.commit(number)))

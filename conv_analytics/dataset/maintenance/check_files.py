@@ -17,7 +17,7 @@ from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.layout import QUARANTINE, Layout
+from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.store.stored_object import open_binary, parquet_source
@@ -26,6 +26,7 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
 
 _TABLE_FILE = re.compile(r"(?P<table>\w+)/date=\d{4}-\d\d-\d\d/[^/\\]+\.parquet")
+_FINISH = "Run the export again: it finishes them first."
 _PRUNE = "Run prune again: it deletes what an earlier one left."
 _OWN_NAME = re.compile(r"(?P<commit>\d{6,})-(?P<run>[0-9a-f]{8})-\d+\.parquet")
 
@@ -44,6 +45,11 @@ def check_commits(folder: FolderState) -> None:
         folder.commits.append(commit)
     folder.removed = log.removed_by(folder.commits)
     folder.commits = [commit.without(folder.removed) for commit in folder.commits]
+    if not folder.numbers:
+        # Each file of a run whose record is missing is an error of its own: see `check_leftovers`.
+        what = "there is no commit record, and so no row that open_dataset reads"
+        folder.add(Level.WARNING, what, COMMITS, _FINISH if folder.finishing else RESTORE)
+        return
     last = max(folder.numbers, default=0)
     # A number may be anything, so all that are missing between two of them make one finding.
     for first, last_missing in log.gaps(folder.numbers, folder.commits):
@@ -141,8 +147,13 @@ def check_leftovers(folder: FolderState) -> None:
             folder.add(*_leftover(folder, path))
     if folder.finishing:
         what = f"{len(folder.finishing)} run(s) wrote their commit, but did not enter it in the log"
-        folder.add(Level.WARNING, what, "_work", "Run the export again: it finishes them first.")
+        folder.add(Level.WARNING, what, "_work", _FINISH)
     folder.all_well("every file in the folder of a table is named by a commit", before)
+
+
+def is_own_name(path: str) -> bool:
+    """Whether a file of a table is called as runs call theirs."""
+    return _OWN_NAME.fullmatch(path.rsplit("/", 1)[-1]) is not None
 
 
 def _leftover(folder: FolderState, path: str) -> tuple[Level, str, str, str]:

@@ -59,7 +59,8 @@ def verify(path: str | Path) -> list[Finding]:
     """
     folder = FolderState.of(dataset_folder(path))
     with closing(folder.watermarks):
-        if not folder.numbers and not (folder.table_files and folder.layout.commits.is_dir()):
+        ours = folder.layout.commits.is_dir() or any(map(check_files.is_own_name, folder.table_files))
+        if not folder.numbers and not (folder.table_files and ours):
             require_one_folder(folder.layout.root)
             raise DatasetError(
                 f"{folder.layout.name} is not a dataset: there is no commit in it. Name a folder that an export wrote."

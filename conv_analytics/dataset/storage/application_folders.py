@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from conv_analytics.dataset.storage.layout import COMMITS, Layout
+from conv_analytics.dataset.storage.table_files import parquet_files
 from conv_analytics.dataset.store.bucket import StoreError
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import DatasetError
+from conv_analytics.tables import TABLES
 
 #: Prefix of the folder of an application, as of Hive partitions: engines that read them get the column.
 PREFIX = "application_id="
@@ -28,18 +30,29 @@ def application_folder(root: Path, application_id: str) -> Path:
 
 
 def application_folders(root: Path) -> dict[str, Path]:
-    """The dataset folders of applications under a root, by application id; none where there is no such folder."""
+    """The dataset folders of applications under a root, by application id; none where there is no such folder.
+
+    One that lost its commit records is among them, so that whoever opens it is told: its rows must not just be missing.
+    """
     if not root.is_dir():
         return {}
     bucket = Layout(root).bucket
     if bucket is None:
-        folders = sorted(path for path in root.iterdir() if path.name.startswith(PREFIX) and (path / COMMITS).is_dir())
+        folders = sorted(path for path in root.iterdir() if path.name.startswith(PREFIX) and _is_dataset(path))
         return {path.name.removeprefix(PREFIX): path for path in folders}
     try:
-        named = [name for name in bucket.folders() if name.startswith(PREFIX) and COMMITS in bucket.folders(name)]
+        known = {COMMITS, *TABLES}
+        named = [
+            name for name in bucket.folders() if name.startswith(PREFIX) and not known.isdisjoint(bucket.folders(name))
+        ]
     except OSError as error:
         raise DatasetError(f"{bucket.address} cannot be read: {error.strerror or error}.") from error
     return {name.removeprefix(PREFIX): dataset_folder(f"{bucket.address}/{name}", root / name) for name in named}
+
+
+def _is_dataset(path: Path) -> bool:
+    """Whether a local folder is a dataset, or was one until it lost its commit records."""
+    return (path / COMMITS).is_dir() or any(parquet_files(Layout(path)))
 
 
 def is_one_dataset(root: Path) -> bool:

@@ -21,8 +21,9 @@ from conv_analytics import durable
 from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, STAGED_QUARANTINE, Layout, other_kind
 from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
+from conv_analytics.dataset.storage.table_files import parquet_files
 from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
-from conv_analytics.errors import CorruptFile
+from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.log import LOGGER, Entry
 
 #: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
@@ -139,9 +140,14 @@ def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
     ------
     CorruptFile
         If one of them cannot be read, or is missing.
+    DatasetError
+        If there is none at all, and the folders of tables hold files: see `require_records`.
     """
     result: list[Commit] = []
-    for number in numbers(layout):
+    present = numbers(layout)
+    if not present:
+        require_records(layout)
+    for number in present:
         if before is None or number < before:
             commit = Commit.read(layout.commit(number))
             if commit.number != number:
@@ -191,6 +197,29 @@ def numbers(layout: Layout) -> list[int]:
     return sorted(map(int, numbered.values()))
 
 
+def require_records(layout: Layout) -> None:
+    """Raise `DatasetError` if the folders of tables hold Parquet files, and the log has no record at all.
+
+    What these files hold, how it is masked and how far it was read is only in the records: without them, a folder would
+    pass for a new one. The files of a first run that is being committed, or that `recover` finishes, are no such case.
+    """
+    if numbers(layout):
+        return
+    # In this order: the files of a run that commits meanwhile belong to a promise at the second look, or to a commit
+    # at the third.
+    files = list(parquet_files(layout))
+    if not files:
+        return
+    finishing = tuple(f"-{staging.name}-" for staging in layout.runs() if promised(staging))
+    lost = [name for name in files if not any(run in name for run in finishing)]
+    if lost and not numbers(layout):
+        raise DatasetError(
+            f"{layout.name} holds Parquet files of tables ({len(lost):,}, such as {lost[0]}), but no commit record in"
+            f" {COMMITS} says what they hold, how they are masked and how far they were read. If the records were"
+            f" deleted or not copied, restore {COMMITS} from a copy; otherwise export to a new folder."
+        )
+
+
 def next_number(layout: Layout) -> int:
     """The number of the next commit."""
     return max(numbers(layout), default=0) + 1
@@ -224,8 +253,14 @@ def recover(layout: Layout) -> None:
     When another run took the number of a promised commit, because the file system's lock was ineffective or the log
     comes from an older copy of the folder, the promise is dropped with its files: its data is requested again, and
     nothing is stored twice.
+
+    Raises
+    ------
+    DatasetError
+        If the folder has lost its commit records: see `require_records`.
     """
-    backend_of(layout).refresh()
+    # First: without any record, a promise would be dropped that a restored log can still take.
+    require_records(layout)
     for staging in layout.runs():
         if prepared := promised(staging):
             commit = _promise(prepared)
