@@ -73,10 +73,15 @@ class DatasetWriter:
             self._lock.release()
             raise
         self.number = log.next_number(self.layout)
-        self._files = StagedFiles(self.layout, self.number, self.run, day, tables)
+        self._day = day
+        self.select(tables)
         self._quarantine = self._staging / STAGED_QUARANTINE
         self._journal: Journal | None = None
         self._in_time: Callable[[], None] = no_deadline
+
+    def select(self, tables: Collection[str]) -> None:
+        """Write other tables, before the first row: those that the folder has, now that it is locked."""
+        self._files = StagedFiles(self.layout, self.number, self.run, self._day, tables)
 
     def journal(self, source: str, started: datetime, mask: str | None = None) -> Journal:
         """The journal of the run: it stores every answer until it is committed.

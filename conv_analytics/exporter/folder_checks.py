@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.storage.commit import commits, promised
+from conv_analytics.dataset.storage.commit import Commit, commits, promised
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import ConfigError
@@ -20,18 +20,21 @@ def commit_finished_runs(root: Path) -> None:
         DatasetWriter(root, datetime.now(UTC).date(), ()).abandon()
 
 
-def recorded_tables(root: Path) -> tuple[str, ...] | None:
-    """The tables that earlier runs wrote to a folder; None for a new folder."""
-    history = list(commits(Layout(root)))
+def selected_tables(history: Sequence[Commit]) -> tuple[str, ...] | None:
+    """The tables that earlier runs wrote to a folder, from its commits, oldest first; None for a new folder."""
     return tuple(history[-1].report["selected"]) if history else None
 
 
-def resolve_tables(root: Path, requested: tuple[str, ...] | None) -> tuple[str, ...] | None:
+def resolve_tables(
+    root: Path, requested: tuple[str, ...] | None, history: Sequence[Commit] | None = None
+) -> tuple[str, ...] | None:
     """The tables to export to a folder; raise `ConfigError` when it has others than those requested.
 
     A watermark says up to which event a conversation is complete, and would be wrong for a table that is added later.
+    `history` has the folder's commits if they were read before.
     """
-    recorded, name = recorded_tables(root), Layout(root).name
+    recorded = selected_tables(list(commits(Layout(root))) if history is None else history)
+    name = Layout(root).name
     if recorded and requested and set(recorded) != set(requested):
         raise ConfigError(
             f"{name} holds the tables {', '.join(recorded)}. Leave --tables out to go on with these,"

@@ -29,7 +29,7 @@ from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter.application_checks import OneApplication
 from conv_analytics.exporter.event_files import flatten_objects
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
-from conv_analytics.exporter.folder_checks import recorded_mask, recorded_tables, require_same_mask
+from conv_analytics.exporter.folder_checks import recorded_mask, require_same_mask, selected_tables
 from conv_analytics.exporter.inbox_objects import InboxReader, first_mask, require_mask_of_inbox
 from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.known_records import KnownRecords
@@ -142,12 +142,13 @@ class _Fold:
 
     def __init__(self, root: Path, mask: Mapping[str, Any] | None, result: Ingested, *, short: bool) -> None:
         self._root, self._mask, self._result, self._started = root, mask, result, datetime.now(UTC)
-        self._selected = recorded_tables(root) or DEFAULT_TABLES
-        self._writer = DatasetWriter(root, self._started.date(), self._selected, short=short)
+        self._writer = DatasetWriter(root, self._started.date(), DEFAULT_TABLES, short=short)
         try:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)
             self._history = list(commits(self._writer.layout))
+            self._selected = selected_tables(self._history) or DEFAULT_TABLES
+            self._writer.select(self._selected)
             if not self._history:
                 require_mask_of_inbox(self._writer.layout, mask)
             self._watermarks = WatermarkIndex(root, self._history)

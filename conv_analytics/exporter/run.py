@@ -86,7 +86,8 @@ async def run_export(
     if destination is None:
         sink = MemorySink(chosen.selected, started.date())
     else:
-        sink = FolderSink(Path(destination), chosen, started, client, report.mask)
+        sink = folder = FolderSink(Path(destination), chosen, started, client, report.mask)
+        chosen = folder.options
     states = ConversationStates()
     try:
         notifier.started(destination, chosen.selected)

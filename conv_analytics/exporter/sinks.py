@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from conv_analytics.exporter.application_checks import Client, require_same_appl
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.conversion_process import ConversionProcess
 from conv_analytics.exporter.conversion_task import ConversionTask
-from conv_analytics.exporter.folder_checks import require_same_mask
+from conv_analytics.exporter.folder_checks import require_same_mask, resolve_tables
 from conv_analytics.exporter.inbox_objects import require_mask_of_inbox
 from conv_analytics.exporter.incremental import FolderState, last_sweep, requested_all, updated_watermark
 from conv_analytics.exporter.options import Options
@@ -91,13 +92,19 @@ class MemorySink:
 
 
 class FolderSink:
-    """Writes rows to a dataset folder; readers see none of them before `finish` commits."""
+    """Writes rows to a dataset folder; readers see none of them before `finish` commits.
+
+    Attributes
+    ----------
+    options
+        Those of the run, with the tables that the folder has.
+    """
 
     def __init__(
         self, root: Path, options: Options, started: datetime, client: Client, mask: dict[str, Any] | None
     ) -> None:
         self._root = root
-        self._options, self._started = options, started
+        self._started = started
         self._writer = DatasetWriter(root, started.date(), options.selected)
         try:
             # Again, now that the lock keeps other writers out.
@@ -106,6 +113,8 @@ class FolderSink:
             require_same_mask(root, mask)
             if not history:
                 require_mask_of_inbox(self._writer.layout, mask)
+            self.options = replace(options, tables=resolve_tables(root, options.tables, history))
+            self._writer.select(self.options.selected)
             source = f"{client.base_url} {client.application_id}"
             self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             self._stored = StoredRows(root, history, full=options.full)
@@ -121,7 +130,7 @@ class FolderSink:
 
     def conversion_process(self, exported_at: datetime, *, at_once: bool) -> ConversionProcess:
         """A process that can write the rows instead of this sink; it writes all of them, or none."""
-        writer, options = self._writer, self._options
+        writer, options = self._writer, self.options
         task = ConversionTask(
             root=self._root.absolute(),
             number=writer.number,
@@ -153,9 +162,9 @@ class FolderSink:
         report.swept_at = None if previous is None else utc_text(previous, "seconds")
         if requested_all(report.to_dict()):
             report.swept_at = report.started_at
-        report.planned = take_plan(self._writer.layout.work, self._options, self._started, report)
+        report.planned = take_plan(self._writer.layout.work, self.options, self._started, report)
         # As it will be read back.
-        stored_report = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.selected)}))
+        stored_report = json.loads(json.dumps({**report.to_dict(), "selected": list(self.options.selected)}))
         whole = not report.interrupted
         staged = self._process if self._process is not None and self._process.used else None
         marks = self._marks(states, report)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conv_analytics import export, ingest, open_dataset
+from conv_analytics.dataset import DatasetWriter
+from conv_analytics.errors import ConfigError
+from conv_analytics.exporter import entry, ingestion
 from conv_analytics.exporter.anomaly import volume_warning
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.sandboxes import client_of
+from tests._helpers.webhooks import rtc_event
 
 TABLES = "conversations,hangups,leg_statuses,call_records"
 
@@ -58,3 +64,60 @@ def test_a_night_without_the_table_is_judged_by_its_events() -> None:
     before = [night(17, 900), night(18, 1000), night(19, 1100)]
     assert volume_warning(night(20, 12), before)
     assert volume_warning(night(20, 700), before) is None
+
+
+def few(sandbox: Sandbox, folder: Path) -> None:
+    """Another first export, in a thread of its own: one that calls another would wait for itself."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(export, client_of(sandbox), folder, rate=0, tables=TABLES, progress=False).result()
+
+
+@pytest.mark.parametrize("requested", ["conversations,events", None])
+def test_tables_that_come_between_the_check_and_the_lock_are_the_folders(
+    requested: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watermark of one run would be wrong for a table of the other only."""
+    check, folder = entry.resolve_tables, tmp_path / "exports"
+    with Sandbox(conversations=3) as sandbox:
+        first = [few]
+
+        def passed_too_early(root: Path, *rest: Any) -> Any:
+            found = check(root, *rest)
+            if first:
+                first.pop()(sandbox, root)
+            return found
+
+        monkeypatch.setattr(entry, "resolve_tables", passed_too_early)
+        if requested is None:
+            report = export(client_of(sandbox), folder, rate=0).report
+            assert report.tables.keys() <= {*TABLES.split(",")}
+        else:
+            asked = len(sandbox.requests)
+            with pytest.raises(ConfigError, match="holds the tables conversations, hangups"):
+                export(client_of(sandbox), folder, rate=0, tables=requested)
+            few_asked = len(sandbox.requests) - asked
+            sandbox.requests.clear()
+            few(sandbox, tmp_path / "other")
+            assert few_asked == len(sandbox.requests), "the refused run asked for nothing"
+    commits = open_dataset(folder).commits
+    assert {tuple(sorted(commit.report["selected"])) for commit in commits} == {tuple(sorted(TABLES.split(",")))}
+    assert len(commits) == (1 if requested else 2)
+    assert not (folder / "events").exists()
+
+
+def test_an_ingest_takes_the_tables_that_the_folder_has_when_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, file = tmp_path / "exports", tmp_path / "events.jsonl"
+    with Sandbox(conversations=3) as sandbox:
+        file.write_bytes(rtc_event(1, application_id=sandbox.application_id))
+
+        def late(root: Path, *rest: Any, **named: Any) -> DatasetWriter:
+            few(sandbox, folder)
+            return DatasetWriter(root, *rest, **named)
+
+        monkeypatch.setattr(ingestion, "DatasetWriter", late)
+        ingest(folder, file)
+    selected = [set(commit.report["selected"]) for commit in open_dataset(folder).commits]
+    assert selected == [set(TABLES.split(","))] * 2
+    assert not (folder / "events").exists()
