@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from conv_analytics import durable
 from conv_analytics.dataset.memory.journal import Header, Journal
+from conv_analytics.dataset.memory.stale_answers import stale_paths
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import Commit, File
@@ -83,7 +85,9 @@ class DatasetWriter:
         """Write other tables, before the first row: those that the folder has, now that it is locked."""
         self._files = StagedFiles(self.layout, self.number, self.run, self._day, tables)
 
-    def journal(self, source: str, started: datetime, mask: str | None = None) -> Journal:
+    def journal(
+        self, source: str, started: datetime, mask: str | None = None, history: Sequence[Commit] = ()
+    ) -> Journal:
         """The journal of the run: it stores every answer until it is committed.
 
         Parameters
@@ -94,10 +98,12 @@ class DatasetWriter:
             When the run began.
         mask
             The settings of the mask of the answers.
+        history
+            The commits of the folder, oldest first: those since an interrupted run make some of its answers stale.
         """
         with disk_errors(self.layout.root):
             header = Header(source, mask, self.number, started.isoformat())
-            self._journal = Journal(self.layout.journal, header)
+            self._journal = Journal(self.layout.journal, header, partial(stale_paths, self.layout, history))
         return self._journal
 
     def writes(self, name: str) -> bool:

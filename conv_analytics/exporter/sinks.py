@@ -116,7 +116,8 @@ class FolderSink:
             self.options = replace(options, tables=resolve_tables(root, options.tables, history))
             self._writer.select(self.options.selected)
             source = f"{client.base_url} {client.application_id}"
-            self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
+            settings = json.dumps(mask, sort_keys=True)
+            self.journal: Journal | None = self._writer.journal(source, started, settings, history)
             self._stored = StoredRows(root, history, full=options.full)
         except BaseException:
             self._writer.abandon()

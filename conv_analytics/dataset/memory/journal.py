@@ -4,6 +4,8 @@ A run that is killed leaves its journal behind, and the next one takes the answe
 again. It is an append-only file with a frame per answer and a checksum per frame: a frame torn by a power cut ends the
 journal without other damage. It holds what the tables would hold and nothing more: secrets are redacted before.
 
+When other runs have committed since, only the answers that these make stale are dropped: see `stale_answers`.
+
 Losing it costs requests, never rows: it may be deleted between runs.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -33,7 +36,8 @@ FORMAT = 3
 #: Longest time that an answer may wait in the operating system's cache, where a power cut can lose it. [s]
 SYNC_S = 1.0
 
-_HEADER = b"\x00run"
+#: Keys of frames that hold no answer: the run, and the key of an answer that no longer counts.
+_HEADER, _DROPPED = b"\x00run", b"\x00drop"
 #: The number of a frame is the size of its body before it was packed, or this for a 404.
 _GONE = 0xFFFF_FFFF
 #: LZ4 takes a third of zstd's processor time, and half as much again on disk, where an answer does not stay for long.
@@ -42,14 +46,14 @@ _CODEC = pa.Codec("lz4_raw")
 
 @dataclass(frozen=True)
 class Header:
-    """The run of a journal; a later run can use the answers only if all fields but the start are equal."""
+    """The run of a journal; a later run can use the answers only if source, mask and format are equal."""
 
     source: str
     """Host and application of the requests."""
     mask: str | None
     """The key and rules that the answers were masked with."""
     commit: int
-    """The number that the run's commit would have taken: a journal older than the last commit is useless."""
+    """The number that the run's commit would have taken; other runs may have taken it since."""
     started_at: str
     """UTC, ISO 8601."""
     format: int = FORMAT
@@ -72,6 +76,11 @@ class StoredAnswer(NamedTuple):
     """For a page, why the list may be incomplete."""
 
 
+def _all(_commit: int) -> Iterable[str] | None:
+    """Every answer is stale once another run has committed."""
+    return None
+
+
 class Journal:
     """The answers of the current run, and those of an interrupted run before it.
 
@@ -80,22 +89,29 @@ class Journal:
     path
         The file.
     header
-        The header of the run that opens it. A journal of another application, mask or commit is dropped.
+        The header of the run that opens it. A journal of another application, mask or format is dropped.
+    stale
+        Called when other runs have committed since, with the number of the first of these commits: the paths below
+        which answers are stale and dropped; None drops the journal.
     """
 
-    def __init__(self, path: Path, header: Header) -> None:
+    def __init__(self, path: Path, header: Header, stale: Callable[[int], Iterable[str] | None] = _all) -> None:
         self.served = 0
         """Answers that were taken from here."""
         self._path = path
-        self._index = Scratch("create table answers (key blob primary key, place integer) without rowid")
+        self._index = Scratch(
+            "create table answers (key blob primary key, place integer) without rowid",
+            "create table dropped (key blob primary key) without rowid",
+        )
         with ExitStack() as failing:
             failing.callback(self._index.close)
             earlier, end = self._scan()
-            if earlier is not None and replace(earlier, started_at="") == replace(header, started_at=""):
-                self.header = earlier
+            if earlier is not None and self._can_use(earlier, header, stale):
+                self.header = replace(earlier, commit=header.commit)
             else:
                 self.header, end = header, 0
                 self._index.run("delete from answers")
+                self._index.run("delete from dropped")
             self.resumed = self._index.one("select 1 from answers limit 1") is not None
             """Whether a run was cut short before this one."""
             mode = "r+b" if path.exists() else "w+b"
@@ -106,7 +122,10 @@ class Journal:
             self._thread = ThreadPoolExecutor(1, "conv_analytics journal")
             self._syncing: Future[None] | None = None
             self._synced = time.monotonic()
-            if not end:
+            # The keys come first: killed between them, the next run drops the same answers again.
+            for (key,) in self._index.all("select key from dropped"):
+                self._append(_DROPPED, key, len(key))
+            if not end or earlier != self.header:
                 self._write_header()
             failing.pop_all()
 
@@ -172,6 +191,24 @@ class Journal:
         self._file.close()
         self._path.unlink(missing_ok=True)
 
+    def _can_use(self, earlier: Header, mine: Header, stale: Callable[[int], Iterable[str] | None]) -> bool:
+        """Whether this run can use answers of an earlier one; those that are stale are dropped."""
+        if replace(earlier, started_at="", commit=0) != replace(mine, started_at="", commit=0):
+            return False
+        if earlier.commit >= mine.commit:
+            return earlier.commit == mine.commit
+        paths = stale(earlier.commit)
+        if paths is None:
+            return False
+        for path in map(str.encode, paths):
+            # Of the path itself, and of what goes on after a slash or a question mark.
+            bounds = (path, path + b"@", len(path) + 1)
+            where = "where key >= ? and key < ? and substr(key, ?, 1) in (x'', x'2f', x'3f')"
+            self._index.run(f"insert or ignore into dropped select key from answers {where}", bounds)  # noqa: S608
+            self._index.run(f"delete from answers {where}", bounds)  # noqa: S608  a constant
+        # Without any answer left, nothing is resumed, and its run began when this one does.
+        return self._index.one("select 1 from answers limit 1") is not None
+
     def _scan(self) -> tuple[Header | None, int]:
         """The last header, and where the readable frames end; fills the index on the way."""
         header, end = None, 0
@@ -182,6 +219,8 @@ class Journal:
             while (frame := frames.read(file, size)) is not None:
                 if frame.key == _HEADER:
                     header = _header(frame.payload)
+                elif frame.key == _DROPPED:
+                    self._index.run("delete from answers where key = ?", (frame.payload,))
                 else:
                     self._index.run("insert or replace into answers values (?, ?)", (frame.key, end))
                 end = file.tell()

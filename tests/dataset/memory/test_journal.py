@@ -61,6 +61,41 @@ def test_a_journal_of_another_run_is_dropped(other: Header, tmp_path: Path) -> N
     assert (tmp_path / "journal").stat().st_size < 300
 
 
+def test_answers_that_other_commits_made_stale_are_dropped_for_good(tmp_path: Path) -> None:
+    path = _written(tmp_path / "journal")
+    answers = ("/v1/conversations/CON-1/events?order=asc", "/v1/conversations/CON-1?a", "/v1/conversations/CON-10")
+    journal = Journal(path, HEADER)
+    for key in answers:
+        journal.add(key, b"{}")
+    journal.close()
+    asked: list[int] = []
+
+    def stale(first: int) -> list[str]:
+        asked.append(first)
+        return ["/v1/conversations/CON-1", "/v1/conversations/CON-7"]
+
+    journal = Journal(path, replace(HEADER, commit=5), stale)
+    assert (asked, journal.resumed, journal.header) == ([3], True, replace(HEADER, commit=5))
+    assert [journal.take(key) is None for key in answers] == [True, True, False]
+    assert journal.take("/v1/conversations/CON-1") is None
+    journal.add("/v1/conversations/CON-1", b"new")
+    journal.close()
+    # Killed before it had requested all of them again: the others do not come back.
+    journal = Journal(path, replace(HEADER, commit=5), stale)
+    assert asked == [3]
+    assert journal.take("/v1/conversations/CON-1") == StoredAnswer(b"new")
+    assert [journal.take(key) is None for key in answers] == [True, True, False]
+    assert journal.take("/v1/conversations/CON-2") is not None
+    journal.close()
+
+
+def test_a_journal_without_an_answer_that_holds_is_a_new_one(tmp_path: Path) -> None:
+    mine = replace(HEADER, commit=4, started_at="2026-11-22T03:00:00+00:00")
+    journal = Journal(_written(tmp_path / "journal"), mine, lambda _: list(ANSWERS))
+    assert (journal.resumed, journal.header) == (False, mine)
+    journal.close()
+
+
 def test_the_run_that_wrote_the_first_answer_is_remembered(tmp_path: Path) -> None:
     later = replace(HEADER, started_at="2026-11-21T09:00:00+00:00")
     journal = Journal(_written(tmp_path / "journal"), later)
