@@ -21,6 +21,8 @@ class Ingested:
     """Files that were read."""
     tables: dict[str, int] = field(default_factory=dict)
     """New rows, by table."""
+    events: int = 0
+    """New events; in a folder without the table ``events``, those that have new rows in its other tables."""
     duplicates: int = 0
     """Events that came more than once, and unreadable records of files that were in the quarantine before."""
     confirmed: int = 0
@@ -71,7 +73,7 @@ class Ingested:
 
     def __str__(self) -> str:
         took = f"in {self.seconds:,.1f} s"
-        rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
+        rows = f"{self.events:,} events, {self.tables.get('voice_events', 0):,} Voice events"
         known = f"{self.duplicates + self.confirmed + self.corrected + self.uncompared:,} known before"
         others = self.other_applications.total()
         of_others = f"{others:,} of other applications" if others else ""

@@ -41,6 +41,7 @@ from conv_analytics.privacy import Mask
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.envelope import EVENT_KEY
 from conv_analytics.tables.event_sources import EVENT_SOURCES
+from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.flatten import Rows
 from conv_analytics.tables.memberships import of_memberships, with_known_states
 from conv_analytics.tables.seen_events import SeenEvents
@@ -247,6 +248,7 @@ class _Fold:
 
     def _write(self, rows: Rows) -> None:
         result = self._result
+        result.events += self._new_events(rows)
         for name, table in rows.tables.items():
             if TABLES[name].latest:
                 self._records.setdefault(name, []).append(self._unlisted(table))
@@ -259,6 +261,17 @@ class _Fold:
         result.lost += sum(not record.has_row for record in rows.broken)
         result.duplicates += rows.duplicates
         result.unknown_types += rows.unknown_types
+
+    def _new_events(self, rows: Rows) -> int:
+        """How many events have new rows in the folder; without its table of all events, those of its other tables."""
+        if self._writer.writes(EVENTS.name):
+            return len(rows.tables.get(EVENTS.name, ()))
+        keys: set[tuple[Any, ...]] = set()
+        for name, table in rows.tables.items():
+            if self._writer.writes(name) and TABLES[name].listed and {*EVENT_KEY} <= {*table.column_names}:
+                keys.update(zip(*(table[key].to_pylist() for key in EVENT_KEY), strict=True))
+        # Rows that were made from Voice events have no number.
+        return sum(number is not None for _, number in keys)
 
     def _put(self, name: str, table: pa.Table) -> None:
         self._writer.write(name, table)

@@ -11,7 +11,7 @@ import pytest
 from conv_analytics import export, ingest, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.errors import ConfigError
-from conv_analytics.exporter import entry, ingestion
+from conv_analytics.exporter import entry, folder_checks, ingestion
 from conv_analytics.exporter.anomaly import volume_warning
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.sandboxes import client_of
@@ -48,12 +48,34 @@ def test_unknown_content_is_no_difference(folders: dict[str, Path]) -> None:
         found[name] = sources[sources.index.isin(hangups)].sort_index()
         # Twice tells nothing new.
         assert not (again := ingest(folders[name], folders["webhooks"])).corrected + again.uncompared + again.confirmed
+        assert again.events == 0
     assert len(found["four"]) > 5
     assert found["four"].to_dict() == found["all"].to_dict()
     four, everything = counted["four"], counted["all"]
     assert (four.corrected, four.confirmed, everything.uncompared) == (0, 0, 0)
     assert 0 < four.uncompared <= everything.confirmed
     assert f"{four.duplicates + four.uncompared:,} known before" in str(four)
+    assert everything.events == everything.tables["events"] > 0
+    # The new ones have rows in other tables than these four.
+    assert four.events == 0
+    assert f"{four.events:,} events, " in str(four)
+    for name in ("four", "all"):
+        assert open_dataset(folders[name]).history()["events"].tolist()[1] == counted[name].events
+
+
+@pytest.mark.parametrize("tables", [TABLES, "all"])
+def test_new_events_are_counted_whatever_tables_the_folder_has(tables: str, tmp_path: Path) -> None:
+    file, folder = tmp_path / "events.jsonl", tmp_path / "exports"
+    with Sandbox(conversations=2) as sandbox:
+        export(client_of(sandbox), folder, rate=0, tables=tables)
+        numbers = (10_001, 10_002, 10_001)
+        file.write_bytes(b"\n".join(rtc_event(each, application_id=sandbox.application_id) for each in numbers))
+    done = ingest(folder, file)
+    assert done.events == done.tables["hangups"] == 2
+    assert ("events" in done.tables) == (tables == "all")
+    assert str(done).startswith("complete: 2 events, 0 Voice events new, 1 known before")
+    assert open_dataset(folder).history()["events"].tolist()[1] == 2
+    assert ingest(folder, file).events == 0
 
 
 def test_a_night_without_the_table_is_judged_by_its_events() -> None:
@@ -77,7 +99,7 @@ def test_tables_that_come_between_the_check_and_the_lock_are_the_folders(
     requested: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watermark of one run would be wrong for a table of the other only."""
-    check, folder = entry.resolve_tables, tmp_path / "exports"
+    check, folder = folder_checks.resolve_tables, tmp_path / "exports"
     with Sandbox(conversations=3) as sandbox:
         first = [few]
 

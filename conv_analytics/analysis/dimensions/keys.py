@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from conv_analytics.analysis.engine import zones
-from conv_analytics.analysis.engine.answers import ANSWERS
+from conv_analytics.analysis.engine.answers import ANSWERS, reserved
 from conv_analytics.analysis.engine.columns import CALLS, LEGS
 from conv_analytics.errors import ConfigError
 
@@ -26,18 +25,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
 NUMBERS = frozenset({"remote_address", "from_address", "to_address", "from_number", "to_number", "number"})
 FROM, TO = "valid_from", "valid_to"
 LEG_TEXTS = tuple(column.name for column in LEGS if column.kind is str)
-#: Column names of legs, calls, verdicts or answers.
-TAKEN = frozenset({
-    *(column.name for column in (*LEGS, *CALLS)), *zones.KEYS, *itertools.chain.from_iterable(ANSWERS.values()),
-    "metric", "k", "n", "rate", "lo", "hi", "unknown", "enough", "value", "limit", "p", "q", "excess", "shrunk",
-    "clusters", "deff", "rest_rate", "offender", "least_p", "k0", "k1", "n0", "n1", "rate0", "rate1", "share0",
-    "share1", "mix", "change", "changed", "group", "rule", "profile", "verdict", "evidence_event_id", "confidence",
-    "loss_pct", "loss_source", "jitter_sd_min_ms", "jitter_sd_max_ms", "mos_reported", "mos_model", "mos_emodel",
-    "mos_emodel_low", "mos_trust", "media_ratio", "codec_guess", "flow", "excuse", "silent_directions", "slot",
-    "hung_up_at", "all", "median", "p5", "p50", "p95", "mean", "cost", "minutes", "bound_s", "bin", "lower", "upper",
-    "after_s", "failed", "lo_s", "hi_s", "share", "sure", "measure", "expected", "flag", "start", "at",
-    "base_periods", "baseline", "ewma", "ewma_limit", "max", "min", "overdispersion", "per_answered_min", "period",
-    "spend", "spend_unanswered", "talk_min", "total", "unpriced", "unpriced_answered", "untimed", "z",
+#: Column names of legs and calls.
+OF_ROWS = frozenset({*(column.name for column in (*LEGS, *CALLS)), *zones.KEYS})
+#: Column names of legs, calls, verdicts or answers; those of answers by groups are declared with them.
+TAKEN = OF_ROWS.union(*map(reserved, ANSWERS), {
+    "all", "at", "bin", "codec_guess", "confidence", "cost", "evidence_event_id", "excuse", "flow", "group",
+    "hung_up_at", "jitter_sd_max_ms", "jitter_sd_min_ms", "limit", "loss_pct", "loss_source", "lower", "media_ratio",
+    "median", "minutes", "mos_emodel", "mos_emodel_low", "mos_model", "mos_reported", "mos_trust", "profile", "rule",
+    "silent_directions", "slot", "start", "sure", "upper", "value", "verdict",
 })  # fmt: skip
 
 
@@ -119,4 +114,4 @@ def _recognised(names: Sequence[str], rows: Collection[str], map_name: str) -> s
     return words[0]
 
 
-__all__ = ["FROM", "HOWS", "LEG_TEXTS", "NUMBERS", "TAKEN", "TO", "WORDS", "Key", "key_of"]
+__all__ = ["FROM", "HOWS", "LEG_TEXTS", "NUMBERS", "OF_ROWS", "TAKEN", "TO", "WORDS", "Key", "key_of"]

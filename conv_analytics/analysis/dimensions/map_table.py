@@ -218,7 +218,7 @@ def _added(raw: pa.Table, key: Key, columns: Sequence[str] | None, name: str) ->
     if not there:
         raise ConfigError(f"{name} has only {', '.join(raw.column_names)}: no column to look up by {key.column}.")
     for column in there:
-        if not column or column.startswith(("_", "conv_analytics", "prefix")):
+        if not column or column.startswith(("_", "conv_analytics", "prefix")) or column.endswith("_at_us"):
             raise ConfigError(f"{name} has a column {column!r}, which is reserved for internal use. Rename it.")
     return there
 

@@ -31,8 +31,7 @@ _NAIVE = (
     "frame[{column!r}] = frame[{column!r}].dt.tz_localize('UTC')."
 )
 _NO_NUMBERS = (
-    "Column {column!r} of {table} holds {what}, not numbers. Convert it first; durations, for example: "
-    "frame[{column!r}] = frame[{column!r}].dt.total_seconds()."
+    "Column {column!r} of {table} holds {what}, not numbers. Convert it first; durations, for example{example}."
 )
 _NO_INSTANTS = (
     "Column {column!r} of {table} holds {dtype}, not instants. Convert it, for example: "
@@ -166,9 +165,13 @@ def check_once(table: str, columns: Sequence[str], wanted: Iterable[str]) -> Non
         )
 
 
-def no_numbers(table: str, column: str, what: str) -> ConfigError:
-    """The error for a column that should hold numbers, but has durations or instants."""
-    return ConfigError(_NO_NUMBERS.format(column=column, table=table, what=what))
+def no_numbers(table: str, column: str, what: str, example: str | None = None) -> ConfigError:
+    """The error for a column that should hold numbers, but has durations or instants.
+
+    `example` converts durations; in pandas when absent.
+    """
+    shown = f": frame[{column!r}] = frame[{column!r}].dt.total_seconds()" if example is None else f" {example}"
+    return ConfigError(_NO_NUMBERS.format(column=column, table=table, what=what, example=shown))
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:

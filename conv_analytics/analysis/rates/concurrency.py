@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce, zones
+from conv_analytics.analysis.engine.answers import reserved
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import in_utc, keys_of, one_of
@@ -151,7 +152,7 @@ def busy_hour(
         (peak, peak_at), (erlangs, busiest_at) = steps.peak(), steps.busiest()
         records.append((*key, len(group), lost.get(key, 0), int(group["_open"].sum()), peak, peak_at, busiest_at,
                      erlangs, steps.seconds()))  # fmt: skip
-    names = ["n", "unplaced", "open", "peak", "peak_at", "busy_hour_at", "busy_hour_erlangs", "busy_s"]
+    names = list(reserved("busy_hour"))
     done = pd.DataFrame(records, columns=[*keys, *names])
     for name in ("peak_at", "busy_hour_at"):
         done[name] = pd.to_datetime(done[name].astype("Int64").clip(*_EVER), unit="us", utc=True).astype(_INSTANT)

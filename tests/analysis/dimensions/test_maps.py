@@ -89,6 +89,7 @@ def test_a_parquet_file_is_a_map(tmp_path: Path) -> None:
         (b"prefix,carrier\n44,BT\n+44,O2\n", "more than once"),
         (b"prefix,carrier,valid_from\n44,BT,2026-01-01\n", "ignores"),
         (b"number,_n\n442079460000,a\n", "reserved for internal use"),
+        (b"number,opened_at_us\n442079460000,a\n", "'opened_at_us', which is reserved for internal use"),
         (b"number,user_id\n442079460000,a\n", "has a column 'user_id', and so has the frame"),
     ],
 )

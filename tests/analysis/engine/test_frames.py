@@ -227,6 +227,14 @@ def test_types_of_duckdb_that_are_no_numbers_are_refused(value: str) -> None:
         column(duckdb.sql(f"select {value} as duration_s"), "duration_s", "call_records")
 
 
+def test_advice_about_intervals_is_sql_that_works() -> None:
+    frame = duckdb.sql("select interval '1 day 2.5 second' as duration_s")
+    with pytest.raises(ConfigError, match="for example in SQL") as caught:
+        column(frame, "duration_s", "call_records")
+    advice = str(caught.value).partition("in SQL: ")[2].rstrip(".")
+    assert duckdb.sql(f"select {advice} from frame").fetchall() == [(86402.5,)]
+
+
 BIG = 2**53 + 1
 
 

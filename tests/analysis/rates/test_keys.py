@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 import conv_analytics.analysis as ca
-from conv_analytics.analysis.dimensions.keys import TAKEN
+from conv_analytics.analysis.dimensions.keys import OF_ROWS, TAKEN
 from conv_analytics.analysis.engine.answers import ANSWERS, reserved
 from conv_analytics.errors import ConfigError
 
@@ -108,8 +110,15 @@ def test_names_that_calls_are_built_with_are_free_for_maps() -> None:
             assert found[name].tolist() == ["no", "yes"]
 
 
+def test_the_page_about_maps_names_what_is_taken() -> None:
+    page = (Path(__file__).parents[3] / "notebooks/reference/own-dimensions.md").read_text(encoding="utf-8")
+    section = page.partition("## Names that are taken")[2].partition("\n## ")[0]
+    bullet = section.partition("an answer or a verdict:")[2].partition(";")[0]
+    assert set(re.findall(r"`(\w+)`", bullet)) == TAKEN - OF_ROWS
+
+
 def test_maps_add_no_column_that_an_answer_has() -> None:
-    assert TAKEN.issuperset(name for columns in ANSWERS.values() for name in columns)
+    assert TAKEN.issuperset(name for question in ANSWERS for name in reserved(question))
     hangups = {"hangups": pd.DataFrame({"conversation_id": ["CON-1"], "leg_id": ["a"]})}
     for name in ("within_s", "forgiven", "from_s", "base_k", "peak", "answers", "timer_s"):
         with pytest.raises(ConfigError, match=f"a column '{name}', and so have legs or answers"):

@@ -32,6 +32,7 @@ WORDS = SqlWords(
     text="VARCHAR",
     untyped='"NULL"',
     instants="TIMESTAMP",
+    seconds="epoch({})",
     mark='"',
     floats=frozenset({"FLOAT", "DOUBLE"}),
 )

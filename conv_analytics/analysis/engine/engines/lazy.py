@@ -162,7 +162,7 @@ class LazyEngine(NoCache, ABC):
         if kind is datetime and actual not in {wanted, words.untyped}:
             raise coerce.no_instants(table, name, actual, naive=actual.startswith(words.instants))
         if kind in _NUMBERS and actual.lower().startswith(_NO_NUMBERS):
-            raise coerce.no_numbers(table, name, actual)
+            raise coerce.no_numbers(table, name, actual, f"in SQL: {words.seconds.format(value)} as {value}")
         if reading and actual in words.floats:
             value = f"case when isnan({value}) then null else {value} end"
         if actual == wanted:

@@ -26,6 +26,7 @@ WORDS = SqlWords(
     text="string",
     untyped="void",
     instants="timestamp",
+    seconds="unix_micros(timestamp_micros(0) + {}) / 1e6",
     mark="`",
     floats=frozenset({"float", "double"}),
 )

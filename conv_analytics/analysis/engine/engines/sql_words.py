@@ -1,7 +1,7 @@
 """The parts of SQL in which engines differ.
 
 >>> words = SqlWords("epoch_us({})", "make_timestamptz({})", "hash({})", 0, 2**64 - 1, {int: "BIGINT"}, "VARCHAR",
-...                  untyped="NULL", instants="TIMESTAMP", mark='"', floats=frozenset({"DOUBLE"}))
+...                  untyped="NULL", instants="TIMESTAMP", mark='"', seconds="epoch({})", floats=frozenset({"DOUBLE"}))
 >>> words.null("sip_code", int)
 'cast(null as BIGINT) as "sip_code"'
 """
@@ -31,6 +31,8 @@ class SqlWords:
         The type of a column that has only nulls.
     instants
         Prefix of the types of instants.
+    seconds
+        Seconds of an interval, with ``{}`` for it.
     mark
         Quotation mark of names.
     floats
@@ -46,6 +48,7 @@ class SqlWords:
     text: str
     untyped: str
     instants: str
+    seconds: str
     mark: str
     floats: frozenset[str]
 
