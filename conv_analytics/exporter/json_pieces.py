@@ -1,7 +1,8 @@
 r"""Cut a stream of text into JSON objects, whatever else it holds, with bounded memory.
 
 Objects may stand one per line, in arrays of any length, over many lines, or one after the other; a log may have text
-before and after them. A damaged object does not affect others: reading resumes at the next line that begins with one.
+before and after them. A damaged object does not affect others: reading resumes at the next line that begins with one,
+or at the first record of a page, or of a list of events in an envelope, that is cut off.
 
 >>> log = b'{"id": 1}\n09:15:00 INFO received {"id": 2}\n{"id": 3, "cut of\n[{"id": 4},\n {"id":\n 5}]'
 >>> [piece.text for piece in json_pieces(iter([log])) if piece.outline]
@@ -14,9 +15,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
-from conv_analytics.tables.webhook_bodies import Outline, decoded_outline, outline
+import msgspec
+
+from conv_analytics.resources import scan
+from conv_analytics.tables.webhook_bodies import PAGES, Kind, Outline, decoded_outline, kind_of, outline, split
 
 #: Maximum length of an object. [B]
 MAX_OBJECT = 64 * 2**20
@@ -36,8 +41,15 @@ _AROUND = b" \t\r,]"
 _NEXT = b"\n{"
 #: The list of a page up to its first record, whatever objects it is in: ``_embedded.data.events`` and its like.
 _LIST = re.compile(rb'"_embedded"\s*:\s*(?:\{[^{}\[\]]{0,4096}?"\w+"\s*:\s*){0,3}\[')
-#: How far into a page its list may begin. [B]
+#: How far into a page, or an envelope, its list may begin. [B]
 _PAGE_HEAD = 8192
+#: A list of objects under a key, up to its first object; and the body of an event, which may have lists of its own.
+_KEYED_LIST, _BODY = re.compile(rb'"[\w.-]+"\s*:\s*\[\s*+(?=\{)'), re.compile(rb'"body"\s*:\s*(?=\{)')
+#: How many lists of an envelope are looked at, and how far into one its first object may go. [B]
+_LISTS, _FIRST_OBJECT = 8, 2**15
+#: Envelopes around the first event of a list that are opened, one inside the other.
+_LEVELS = 3
+_EVENTS = frozenset({Kind.RTC_EVENT, Kind.LIST_EVENT, Kind.VOICE_EVENT, *PAGES})
 
 
 class Piece(NamedTuple):
@@ -196,7 +208,7 @@ class _Cutter:
         inside = -1
         if self._opened < MAX_OPENED:
             large = len(stream.data) - stream.at >= MAX_OBJECT
-            inside = stream.data.find(b"{", stream.at + 1 if large else _records(stream.data, stream.at), end)
+            inside = stream.data.find(b"{", stream.at + 1 if large else _records(stream.data, stream.at, end), end)
         self._opened = 0 if inside < 0 else self._opened + 1
         return Piece(stream.take(end if inside < 0 else inside).rstrip(), None)
 
@@ -239,10 +251,48 @@ def _depth(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
     return depth, place
 
 
-def _records(data: bytes, start: int) -> int:
-    """Where the records of a page begin; the end of the data if what begins at `start` is no page."""
+def _records(data: bytes, start: int, end: int) -> int:
+    """Where the records of a page or the events of an envelope begin; the end of the data if there is no such list."""
     page = _LIST.search(data, start, start + _PAGE_HEAD)
-    return page.end() if page and _depth(data, start, 0, page.start())[0] == 1 else len(data)
+    if page and _depth(data, start, 0, page.start())[0] == 1:
+        return page.end()
+    for found in islice(_KEYED_LIST.finditer(data, start, min(end, start + _PAGE_HEAD)), _LISTS):
+        first = found.end()
+        depth, place = _depth(data, first, 0, min(end, first + _FIRST_OBJECT))
+        # A list of anything else belongs to a damaged event, and tells nothing without it.
+        if not depth and _holds_event(data[first:place], _LEVELS):
+            return len(data) if _in_body(data, start, found.start()) else first
+    return len(data)
+
+
+def _in_body(data: bytes, start: int, place: int) -> bool:
+    """Whether a place is inside the body of an event: what is there may look like events, and is a part of one."""
+    return any(_depth(data, body.end(), 0, place)[0] for body in islice(_BODY.finditer(data, start, place), _LISTS))
+
+
+def _holds_event(text: bytes, levels: int) -> bool:
+    """Whether an object is an event, a page, or an envelope around one of them."""
+    found = decoded_outline(text)
+    if found is None:
+        return False
+    if kind_of(found) in _EVENTS or b'"conversationId"' in text:
+        return True
+    try:
+        members = scan.members(text).values() if levels else ()
+    except ValueError:
+        return False
+    return any(_holds_event(_first_inside(each), levels - 1) for each in members)
+
+
+def _first_inside(value: bytes) -> bytes:
+    """The first object in a member of an envelope: itself, that of a list, or that in a text, such as a log's."""
+    if value[:1] == b'"' and b"{" in value:
+        try:
+            text: str = msgspec.json.decode(value, type=str)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return b""
+        value = text[text.find("{") :].encode("utf-8", "replace").rstrip()
+    return split(value)[0] if value[:1] == b"[" and value.strip(b"[] ") else value
 
 
 def _is_object(data: bytes, start: int) -> bool:

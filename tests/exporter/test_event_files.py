@@ -19,7 +19,9 @@ from conv_analytics import AsyncConversations, Frames, export, ingest, read_even
 from conv_analytics.analysis import kpi, legs, quality
 from conv_analytics.analysis.dialogue.timeline import timeline
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter import event_objects
 from conv_analytics.exporter import json_pieces as pieces_module
+from conv_analytics.exporter.event_objects import EventFiles
 from conv_analytics.exporter.json_pieces import json_pieces
 from conv_analytics.notebook import quality_report
 from conv_analytics.privacy import Mask
@@ -311,7 +313,20 @@ def test_an_object_that_is_too_long_is_looked_into(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     "junk",
-    [b'{"a": {\n', b'{"a": "\n', b"{abc} ", b"{" * 50, b'{"a":\n}\n', b'"', b"text\n", b"}]", b'{"a": "\\"\\"\n'],
+    [
+        b'{"a": [{}',
+        b'{"a":[{"body":{',
+        b'{"a": [{"type":1,"id":1}\n',
+        b'{"a": {\n',
+        b'{"a": "\n',
+        b"{abc} ",
+        b"{" * 50,
+        b'{"a":\n}\n',
+        b'"',
+        b"text\n",
+        b"}]",
+        b'{"a": "\\"\\"\n',
+    ],
 )
 def test_junk_takes_no_more_than_its_length_and_hides_nothing(junk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = 0
@@ -370,6 +385,73 @@ def test_a_page_that_is_cut_anywhere_gives_its_whole_events(page: str, indent: i
         expected = [1, 2, 3][: sum(end <= cut for end in ends)]
         for after in ("", "\n", '\n{"id": 9, "type": "text"}\n'):
             assert _event_ids(f"{text[:cut]}{after}".encode()) == expected + [9] * ("9" in after), (cut, after)
+
+
+_ENVELOPES: dict[str, Callable[[list[Any]], Any]] = {
+    "records": lambda events: {"records": events},
+    "hits": lambda events: {
+        "took": 5, "_shards": {"failed": 0, "failures": [{"shard": 1}]},
+        "hits": {"total": {"value": 3}, "hits": [{"_index": "calls", "_source": each} for each in events]},
+    },
+    "queue": lambda events: {"Records": [{"messageId": "a", "body": json.dumps(each)} for each in events]},
+    "log group": lambda events: {
+        "owner": "1", "logEvents": [{"id": "3", "message": f"INFO {json.dumps(each)}"} for each in events],
+    },
+    "another key": lambda events: {"note": "a {brace", "data": {"of": {"calls.events": events}}, "count": 3},
+    "in a list": lambda events: {"batches": [{"events": events}]},
+    "beside a list": lambda events: {"tags": [{"name": "night"}], "events": events},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("envelope", _ENVELOPES)
+def test_a_batch_that_is_cut_anywhere_gives_its_whole_events(
+    envelope: str, indent: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = [hangup(number) | {"body": {"channel": {"to": [{"type": "phone"}]}}} for number in (1, 2, 3)]
+    text = json.dumps(_ENVELOPES[envelope](events), indent=indent)
+    chunks: list[bytes] = []
+    monkeypatch.setattr(event_objects.EventFiles, "_chunks", lambda *_: iter(chunks))
+    (tmp_path / "batch.json").touch()
+    before = 0
+    for cut in range(1, len(text) + 1):
+        for after in ("", "\n" + json.dumps(hangup(9))):
+            chunks[:] = [f"{text[:cut]}{after}".encode()]
+            batch = next(iter(EventFiles(tmp_path / "batch.json")))
+            found = [json.loads(each.body)["id"] for each in batch.rtc]
+            assert found[len(found) - bool(after) :] == [9] * bool(after)
+            whole = found[: len(found) - bool(after)]
+            assert whole == [1, 2, 3][: len(whole)]
+            # The rest is counted, as soon as there is any.
+            assert bool(batch.broken) == (cut < len(text)), (cut, after)
+        assert before <= len(whole) <= before + 1, "an event is there as soon as it is whole, and stays"
+        ended = text[:cut].count('"timestamp"')
+        assert len(whole) >= ended - 1
+        before = len(whole)
+    assert before == 3
+
+
+def test_lists_of_a_damaged_event_are_no_events_of_their_own() -> None:
+    inside = {"type": "text", "id": 7, "timestamp": "2026-11-20T09:17:41Z"}
+    for event in (
+        {"type": "message", "id": 1, "body": {"custom": {"events": [inside, inside], "more": 1}}},
+        {"uuid": "9f2c", "speech": {"results": [{"text": "yes", "confidence": "0.9"}, {"text": "no"}]}, "to": "44"},
+        {"id": "CON-1", "members": [{"id": "MEM-1", "state": "JOINED"}, {"id": "MEM-2"}], "name": "x"},
+    ):
+        text = json.dumps(event).encode()
+        for cut in range(1, len(text)):
+            assert [piece.outline for piece in json_pieces(iter([text[:cut]]))] == [None], text[:cut]
+
+
+@pytest.mark.parametrize(
+    "inner", [b'"\xff{"', b'"\\ud800{"', b'"{\\"a"', b"[1]", b"[[]]", b"[]", b"{}", b'"}{"', b"1e999"]
+)
+def test_whatever_is_in_the_first_object_of_a_cut_batch(inner: bytes) -> None:
+    event = json.dumps(hangup(1)).encode()
+    data = b'{"records": [{"a": ' + inner + b"}, " + event + b", {\n" + event
+    pieces = list(json_pieces(iter([data])))
+    assert [piece.text for piece in pieces if piece.outline][-1] == event
+    assert b"".join(piece.text for piece in pieces).count(b"{") == data.count(b"{")
 
 
 @pytest.mark.parametrize("count", [1, 8, 9, 50])
