@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from conv_analytics.api import Conversations
-from conv_analytics.dataset.storage.application_folders import application_folder, is_one_dataset
+from conv_analytics.dataset.storage.application_folders import application_folder, application_folders, is_one_dataset
+from conv_analytics.dataset.storage.commit import require_records
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConfigError, ExportIncomplete
@@ -80,6 +81,8 @@ def export_applications(
     ------
     ConfigError
         If an argument is wrong, or the root is itself the export of one application.
+    DatasetError
+        If the root is an export that has lost its commit records.
 
     Examples
     --------
@@ -106,6 +109,9 @@ def export_applications(
             f"{Layout(place).name} is itself the export of one application. Name another root; to go on with it"
             " there, move it to application_id=<its id> in that root."
         )
+    if not application_folders(place):
+        # Nor was it one until it lost its commit records.
+        require_records(Layout(place))
     at_a_time = max(1, min(parallel, len(configs)))
     shared: ExportOptions = {**options}
     if at_a_time > 1:

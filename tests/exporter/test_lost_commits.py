@@ -20,6 +20,7 @@ from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.application_folders import application_folder
 from conv_analytics.errors import ConfigError, DatasetError
+from conv_analytics.exporter.applications import export_applications
 from conv_analytics.exporter.audit import audit
 from conv_analytics.exporter.plan import plan
 from conv_analytics.live import app
@@ -142,6 +143,13 @@ def test_one_of_several_applications_is_not_just_left_out(
         open_dataset(tmp_path / "root")
     with pytest.raises(ConfigError, match="a folder for each of 2 applications"):
         export(client_of(calm), tmp_path / "root", rate=0, progress=False)
+
+
+def test_it_is_no_root_of_applications(lost: Path) -> None:
+    shutil.rmtree(lost / "_commits", ignore_errors=True)
+    with pytest.raises(DatasetError, match=LOST):
+        export_applications(lost, [], rate=0)
+    assert not list(lost.glob("application_id=*"))
 
 
 def test_a_restored_log_is_read_on(lost: Path, masked: Path, client: Conversations) -> None:

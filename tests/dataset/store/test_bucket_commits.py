@@ -201,6 +201,27 @@ def test_a_bucket_that_was_emptied_is_empty(url: str, proxy: Proxy) -> None:
     is_whole(open_dataset(url))
 
 
+def test_a_bucket_that_lost_its_log_is_neither_read_nor_written(url: str, proxy: Proxy) -> None:
+    root, store = dataset_folder(url), BucketStore(parse(url))
+    for start in range(2):
+        write(root, start)
+    for each in store.list("_commits"):
+        store.delete(each.name)
+    there = store.list("")
+    lost = f"^{url} holds Parquet files of tables .* but no commit record"
+    with pytest.raises(DatasetError, match=lost):
+        open_dataset(url)
+    with pytest.raises(DatasetError, match=lost):
+        write(root, 2)
+    assert store.list("") == there
+    # The root of several applications does not just leave one out.
+    application = f"{url}-root/application_id=0ff1ce00"
+    write(dataset_folder(application), 0)
+    BucketStore(parse(application)).delete("_commits/000001.json")
+    with pytest.raises(DatasetError, match=f"^{application} holds Parquet files of tables"):
+        open_dataset(f"{url}-root")
+
+
 def test_a_server_that_ignores_conditions_gets_nothing(url: str, proxy: Proxy) -> None:
     proxy.conditional = False
     with pytest.raises(DestinationError, match=f"^Cannot write to {url}: .*If-None-Match"):
