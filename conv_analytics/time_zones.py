@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import MICROSECOND, from_micros, micros
 
 #: The first and the last possible instant.
 EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 #: Within a quarter of an hour no day begins, in any zone: since 1972, offsets are multiples of it. [us]
 QUARTER_US = 15 * 60 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = micros(EARLIEST), micros(LATEST)
+_SECOND = 1_000_000
 
 
 def zone_info(name: str) -> ZoneInfo:
@@ -54,3 +58,35 @@ def day_of_quarter(quarter: int, zone: ZoneInfo) -> str:
     ('1969-12-31', '1970-01-01')
     """
     return on_clock(_EPOCH + quarter * timedelta(microseconds=QUARTER_US), zone).date().isoformat()
+
+
+def local_time(at: int, zone: ZoneInfo) -> datetime:
+    """An instant, in microseconds since 1970, on the clock of a zone; beyond the calendar, its first or last one."""
+    return on_clock(from_micros(min(max(at, _FIRST), _LAST)), zone)
+
+
+def offset_us(at: int, zone: ZoneInfo) -> int:
+    """The offset of a zone's clock from UTC at an instant; both in microseconds.
+
+    >>> offset_us(1_774_746_000_000_000, ZoneInfo("Europe/London")) // 60_000_000
+    60
+    """
+    return (local_time(at, zone).utcoffset() or timedelta()) // MICROSECOND
+
+
+def clock_change(before: int, after: int, offset_of: Callable[[int], int]) -> int:
+    """The instant between two, with different offsets, at which the first offset ends; in microseconds, a whole second.
+
+    >>> london = ZoneInfo("Europe/London")
+    >>> change = clock_change(1_774_700_000_000_000, 1_774_800_000_000_000, lambda at: offset_us(at, london))
+    >>> local_time(change, london).isoformat()
+    '2026-03-29T02:00:00+01:00'
+    """
+    offset, low, high = offset_of(before), before // _SECOND, after // _SECOND
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offset_of(middle * _SECOND) == offset:
+            low = middle
+        else:
+            high = middle
+    return high * _SECOND

@@ -60,8 +60,11 @@ def resource(name: str) -> str:
 
 @cache
 def module(*names: str) -> str:
-    """Several JavaScript modules as one; each may use the ones before it, and its imports of them are left out."""
-    text = re.sub(r"^import [^;]*;\n", "", "".join(map(resource, names)), flags=re.MULTILINE)
+    """Several JavaScript modules as one, without their imports and exports: each may use the ones before it.
+
+    A default export remains.
+    """
+    text = re.sub(r"^import [^;]*;\n|^export (?!default)", "", "".join(map(resource, names)), flags=re.MULTILINE)
     # Comments and indentation only help readers of the source.
     text = re.sub(r"^\s*(?://.*\n|/\*\*.*\*/\n)?", "", text, flags=re.MULTILINE)
     return re.sub(r"(?<=[;,{(])\n", "", text)

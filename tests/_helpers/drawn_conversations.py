@@ -12,6 +12,20 @@ import pytest
 
 NINE = pd.Timestamp("2026-05-04T09:00:00Z")
 
+#: Changes of clocks: of an hour in both directions, at midnight, of half an hour, of a day, by a new offset.
+CLOCK_CHANGES = {
+    "Europe/London": ("2026-03-29T01:00Z", "2026-10-25T01:00Z"),
+    "America/Santiago": ("2026-04-05T03:00Z", "2026-09-06T04:00Z"),
+    "America/Sao_Paulo": ("2018-02-18T02:00Z", "2018-11-04T03:00Z"),
+    "America/Havana": ("2026-03-08T05:00Z", "2026-11-01T05:00Z"),
+    "America/St_Johns": ("2010-03-14T03:31Z", "2010-11-07T02:31Z"),
+    "Australia/Lord_Howe": ("2026-04-04T15:00Z", "2026-10-03T15:30Z"),
+    "Pacific/Apia": ("2011-12-30T10:00Z",),
+    "Pacific/Kwajalein": ("1993-08-21T12:00Z",),
+    "Asia/Kathmandu": ("1985-12-31T18:30Z", "2026-03-29T01:00Z"),
+    "Asia/Pyongyang": ("2015-08-14T15:00Z", "2018-05-04T15:00Z"),
+}
+
 
 def events(*rows: tuple[float, str, dict[str, Any]], conversation: str = "CON-1") -> dict[str, pd.DataFrame]:
     """A table of events: seconds after nine, type, body; `member` in a body sends it."""

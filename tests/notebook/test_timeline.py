@@ -6,10 +6,12 @@ import base64
 import csv
 import gzip
 import io
+import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,13 +21,21 @@ import pytest
 from conv_analytics import export, show_ladder, show_timeline
 from conv_analytics.api import Conversations
 from conv_analytics.errors import ConfigError, DestinationError, TableNotFound
-from conv_analytics.notebook.timeline.axis import SECOND, ticks
+from conv_analytics.instants import from_micros, micros
+from conv_analytics.notebook.timeline.axis import LABEL_PX, SECOND, STEPS, ticks
 from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 from conv_analytics.privacy.safe_patterns import PHRASES
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
-from tests._helpers.drawn_conversations import at_the_ends_of_the_calendar, events, instants, many, of_type
+from tests._helpers.drawn_conversations import (
+    CLOCK_CHANGES,
+    at_the_ends_of_the_calendar,
+    events,
+    instants,
+    many,
+    of_type,
+)
 from tests._helpers.leg_tables import statuses
 from tests._helpers.leg_tables import tables as leg_tables
 
@@ -131,6 +141,59 @@ def test_no_quality_is_never_good(transfer: Any, frames: Any) -> None:
 def test_ticks_where_clocks_change(zone: str, start: int, hours: int, expected: list[str]) -> None:
     labels = [label for _, label in ticks(start * SECOND, (start + hours * 3600) * SECOND, 84 * hours, ZoneInfo(zone))]
     assert [label.replace("25 Oct", "00:00") for label in labels] == expected
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "hours", "expected"),
+    [
+        ("Europe/London", "2026-03-28T12:00Z", 36, "12:00 18:00 29Mar 06:00 12:00 18:00 30Mar"),
+        ("Europe/London", "2026-10-24T12:00Z", 36, "18:00 25Oct 06:00 12:00 18:00 26Oct"),
+        ("Europe/London", "2026-03-28T22:00Z", 16, "22:00 29Mar 02:00 04:00 06:00 08:00 10:00 12:00 14:00"),
+        # Midnight is skipped.
+        ("America/Santiago", "2026-09-05T14:00Z", 36, "12:00 18:00 6Sep 06:00 12:00 18:00"),
+        ("America/Sao_Paulo", "2018-11-04T00:00Z", 7, "21:00 22:00 23:00 4Nov 02:00 03:00 04:00 05:00"),
+        # Midnight comes twice.
+        ("America/Havana", "2026-11-01T00:00Z", 36, "1Nov 06:00 12:00 18:00 2Nov 06:00"),
+        ("America/Havana", "2026-11-01T02:00Z", 5, "22:00 23:00 1Nov 00:00 01:00 02:00"),
+        # A day is skipped.
+        ("Pacific/Apia", "2011-12-29T12:00Z", 36, "06:00 12:00 18:00 31Dec 06:00 12:00"),
+        ("Pacific/Apia", "2011-12-27T12:00Z", 96, "28Dec 29Dec 31Dec 1Jan"),
+        ("Australia/Lord_Howe", "2026-04-04T12:00Z", 6, "23:00 5Apr 01:00 02:00 03:00 04:00"),
+        ("Australia/Lord_Howe", "2026-10-03T12:30Z", 6, "23:00 4Oct 01:00 03:00 04:00 05:00"),
+        ("Asia/Kathmandu", "2026-03-28T12:15Z", 24, "18:00 29Mar 06:00 12:00 18:00"),
+    ],
+)
+def test_ticks_are_even_on_the_clock_of_a_zone(zone: str, start: str, hours: int, expected: str) -> None:
+    begin, labelled = micros(datetime.fromisoformat(start)), 84.0 * len(expected.split())
+    labels = [label for _, label in ticks(begin, begin + hours * 3600 * SECOND, labelled, ZoneInfo(zone))]
+    assert [label.replace(" ", "") for label in labels] == expected.split()
+
+
+@pytest.mark.parametrize(("zone", "change"), [(zone, at) for zone, each in CLOCK_CHANGES.items() for at in each])
+def test_every_tick_has_the_time_of_its_clock_and_none_is_missing(zone: str, change: str) -> None:
+    clock, middle = ZoneInfo(zone), micros(datetime.fromisoformat(change))
+    for hours, width, early in itertools.product(
+        (1, 3, 8, 13, 24, 36, 60, 100, 400), (300, 700, 1200), (0.1, 0.5, 0.8)
+    ):
+        start = middle - int(hours * early * 3600) * SECOND
+        end = start + hours * 3600 * SECOND
+        step = next(each for each in STEPS if each >= LABEL_PX * (end - start) / width)
+        made = ticks(start, end, width, clock)
+        for at, label in made:
+            here, before = (from_micros(each).astimezone(clock) for each in (at, at - 1))
+            begins = here.date() != before.date()
+            shown = f"{here.day} {here:%b}" if begins or step >= 24 * 3600 * SECOND else f"{here:%H:%M:%S}"
+            assert shown.startswith(label), (hours, width, here)
+            midnight = here.replace(hour=0, minute=0, second=0)
+            assert begins or (here - midnight).total_seconds() * SECOND % step == 0, (hours, width, here)
+        instants = [at for at, _ in made]
+        assert all(after - at >= step / 2 for at, after in itertools.pairwise(instants)), "printed over each other"
+        # Every even time of the clock has a tick, or one just before it.
+        stride = min(step, 900 * SECOND)
+        for at in range(-(-start // stride) * stride, end, stride):
+            wall = micros(from_micros(at).astimezone(clock).replace(tzinfo=UTC))
+            if wall % step == 0:
+                assert any(at - step / 2 < each <= at for each in instants) or at - start < step / 2, (hours, width, at)
 
 
 @at_the_ends_of_the_calendar

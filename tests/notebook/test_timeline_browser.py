@@ -264,7 +264,9 @@ def test_many_events_become_bars_and_none_is_lost(open_page: Open, tmp_path: Pat
     [("Europe/London", 1_774_738_800, 6), ("Asia/Kolkata", 1_774_738_800, 30), ("America/New_York", 1_772_940_000, 9),
      ("Asia/Tokyo", 1_774_738_800, 0.001), ("UTC", 1_774_738_800, 900), ("Europe/London", 1_774_000_000, 400),
      ("Australia/Lord_Howe", 1_775_308_800, 12), ("Australia/Lord_Howe", 1_775_000_000, 200),
-     ("Asia/Kathmandu", 1_774_738_800, 7)],
+     ("Asia/Kathmandu", 1_774_738_800, 7), ("Europe/London", 1_774_699_200, 36), ("Europe/London", 1_792_843_200, 36),
+     ("America/Santiago", 1_788_616_800, 36), ("America/Santiago", 1_788_616_800, 200),
+     ("Pacific/Apia", 1_325_160_000, 36), ("America/Sao_Paulo", 1_541_289_600, 7)],
 )  # fmt: skip
 def test_browser_and_python_agree_on_the_axis(open_page: Open, zone: str, start: int, hours: float) -> None:
     page = open_page("")

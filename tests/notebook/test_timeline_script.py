@@ -20,7 +20,7 @@ from conv_analytics.instants import micros
 from conv_analytics.notebook.html import data_uri, resource
 from conv_analytics.notebook.timeline.axis import LABEL_PX, STEPS, duration, stamp, ticks
 from conv_analytics.notebook.timeline.page import payload, script
-from tests._helpers.drawn_conversations import many
+from tests._helpers.drawn_conversations import CLOCK_CHANGES, many
 
 FOLDER = Path(conv_analytics.notebook.__file__).parent / "timeline"
 
@@ -90,6 +90,19 @@ def test_instants_of_wrong_clocks_are_written_as_in_python() -> None:
     assert [[label for _, label in each] for each in made] == [
         [label for _, label in ticks(at[0], at[-1], 1000, zone_info(zone))] for zone in zones
     ]
+
+
+def test_ticks_where_clocks_change_are_those_of_python() -> None:
+    axis, second = {"steps": STEPS, "label_px": LABEL_PX}, 1_000_000
+    views = [
+        (zone, at - int(hours * early * 3600) * second, at + int(hours * (1 - early) * 3600) * second, width)
+        for zone, changes in CLOCK_CHANGES.items() for at in (micros(datetime.fromisoformat(each)) for each in changes)
+        for hours in (0.001, 1, 3, 8, 13, 24, 36, 60, 100, 400, 9000) for width in (300, 900) for early in (0.1, 0.5)
+    ]  # fmt: skip
+    data = {"axis": axis, "views": views}
+    made = computed("data.views.map(([zone, from, to, width]) => t.ticks(from, to, width, zone, data.axis))", data)
+    for (zone, start, end, width), here in zip(views, made, strict=True):
+        assert [tuple(tick) for tick in here] == ticks(start, end, width, zone_info(zone)), (zone, start, end, width)
 
 
 def test_what_passes_a_search_and_what_is_drawn_of_it() -> None:

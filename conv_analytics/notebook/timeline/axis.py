@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from conv_analytics.instants import from_micros, micros
-from conv_analytics.time_zones import EARLIEST, LATEST, on_clock
+from conv_analytics.time_zones import clock_change, local_time, offset_us
 
 SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -19,18 +18,15 @@ STEPS = (
     *(size * _HOUR for size in (1, 2, 3, 6, 12)),
     *(size * _DAY for size in (1, 2, 7, 14, 28, 91, 364)),
 )  # fmt: skip
-_FIRST, _LAST = micros(EARLIEST), micros(LATEST)
 #: Width that a label of the axis needs. [px]
 LABEL_PX = 84
 
 
-def local(at: int, zone: ZoneInfo) -> datetime:
-    """An instant on the clock of a zone."""
-    return on_clock(from_micros(min(max(at, _FIRST), _LAST)), zone)
-
-
 def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int, str]]:
     """Ticks from `start` to `end`: even times of the zone's clock, each with its label.
+
+    A time that clocks skip has no tick, one that comes twice has two. A day whose midnight is skipped has a tick where
+    it begins. Of two ticks less than half a step apart, the first stands.
 
     >>> [label for _, label in ticks(0, 20 * SECOND, 400, ZoneInfo("UTC"))]
     ['00:00:00', '00:00:05', '00:00:10', '00:00:15', '00:00:20']
@@ -38,25 +34,35 @@ def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int,
     # Clocks that are wrong by centuries need several of the largest step between two ticks.
     least = LABEL_PX * (end - start) / max(width, 1)
     step = next((each for each in STEPS if each >= least), STEPS[-1] * math.ceil(least / STEPS[-1]))
-    made, at = [], start
-    while at <= end:
-        offset = _offset(at, zone)
-        tick = -(-(at + offset) // step) * step - offset
-        # The clock may change between the two ticks.
-        tick += offset - _offset(tick, zone) if step >= _DAY else 0
-        if at <= tick <= end:
+    # The tick before the first one may leave no room for it.
+    made, at = [], start - min(step, _DAY)
+    while (tick := _next_tick(at, step, zone)) <= end:
+        if tick >= start:
             made.append((tick, label(tick, step, zone)))
-        at = max(tick, at) + (step // 2 if step >= _DAY else 1)
+        at = tick + step // 2
     return made
 
 
+def _next_tick(at: int, step: int, zone: ZoneInfo) -> int:
+    """The first instant, from one on, that may have a tick."""
+    offset = offset_us(at, zone)
+    tick = -(-(at + offset) // step) * step - offset
+    if offset_us(tick, zone) == offset:
+        return tick
+    change = clock_change(at, tick, lambda each: offset_us(each, zone))
+    # Days, and multiples of them, have a tick even if their midnight is skipped.
+    day = max(step, _DAY)
+    begins = -(-(change + offset) // day) * day <= change + offset_us(change, zone)
+    return change if begins else _next_tick(change, step, zone)
+
+
 def label(at: int, step: int, zone: ZoneInfo) -> str:
-    """The label of a tick: as exact as its step; the day at midnight, and the year alone for steps of years."""
-    clock = local(at, zone)
+    """The label of a tick: as exact as its step; the day where one begins, and the year alone for steps of years."""
+    clock = local_time(at, zone)
     if step > STEPS[-1]:
         return f"{clock.year:04d}"
-    midnight = (clock.hour, clock.minute, clock.second, clock.microsecond) == (0, 0, 0, 0)
-    if step >= _DAY or (midnight and at):
+    day, before = ((each + offset_us(each, zone)) // _DAY for each in (at, at - 1000))
+    if step >= _DAY or (day > before and at):
         return f"{clock:%d %b}".lstrip("0")
     if step < SECOND:
         return f"{clock:%H:%M:%S}.{clock.microsecond // 1000:03d}"
@@ -71,7 +77,7 @@ def stamp(at: int | None, zone: ZoneInfo) -> str:
     """
     if at is None:
         return "no instant"
-    clock = local(at, zone)
+    clock = local_time(at, zone)
     offset = clock.utcoffset() or timedelta()
     minutes = round(offset.total_seconds() / 60)
     shift = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
@@ -96,8 +102,4 @@ def duration(microseconds: int) -> str:
     return f"{seconds // 86_400} d {seconds // 3600 % 24} h"
 
 
-def _offset(at: int, zone: ZoneInfo) -> int:
-    return round((local(at, zone).utcoffset() or timedelta()).total_seconds()) * SECOND
-
-
-__all__ = ["LABEL_PX", "SECOND", "STEPS", "duration", "label", "local", "stamp", "ticks"]
+__all__ = ["LABEL_PX", "SECOND", "STEPS", "duration", "label", "stamp", "ticks"]

@@ -7,18 +7,13 @@ const LATEST = 253402300799999e3;
 export const OVERVIEW_BINS = 240;
 const twoDigits = (value) => String(value).padStart(2, "0");
 
-const formats = new Map();
+const formats = {};
 /** Offset of a zone's clock from UTC at an instant; 0 at the ends of the calendar, where the zone has no date. */
 export function offset(at, zone) {
   if (zone === "UTC") return 0;
-  if (!formats.has(zone)) {
-    formats.set(zone, new Intl.DateTimeFormat("en-GB", {
-      timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
-      hour: "2-digit", minute: "2-digit", second: "2-digit",
-    }));
-  }
-  const p = Object.fromEntries(formats.get(zone).formatToParts(Math.floor(at / 1000)).map(({ type, value }) => [type, value]));
-  const local = Date.parse(`${p.year.padStart(4, "0")}-${p.month}-${p.day}T${p.hour}:${p.minute}:${p.second}Z`);
+  formats[zone] ??= new Intl.DateTimeFormat("en-GB", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
+  const [day, month, year, ...time] = formats[zone].format(Math.floor(at / 1000)).match(/\d+/g);
+  const local = Date.parse(`${year.padStart(4, "0")}-${month}-${day}T${time.join(":")}Z`);
   const ahead = (local - Math.floor(at / SECOND) * 1000) * 1000;
   return Math.abs(ahead) < DAY ? ahead : 0;
 }
@@ -33,21 +28,27 @@ export function ticks(start, end, width, zone, { steps, label_px: room }) {
   const longest = steps.at(-1), least = room * (end - start) / Math.max(width, 1);
   const step = steps.find((each) => each >= least) ?? longest * Math.ceil(least / longest);
   const made = [];
-  let at = start;
-  while (at <= end) {
-    const ahead = offset(at, zone);
-    let tick = Math.ceil((at + ahead) / step) * step - ahead;
-    if (step >= DAY) tick += ahead - offset(tick, zone);
-    if (tick >= at && tick <= end) made.push([tick, step > longest ? clock(tick, zone).slice(0, 4) : tickLabel(tick, step, zone)]);
-    at = Math.max(tick, at) + (step >= DAY ? step / 2 : 1);
+  // The tick before the first one may leave no room for it.
+  for (let tick, at = start - Math.min(step, DAY); (tick = nextTick(at, step, zone)) <= end; at = tick + step / 2) {
+    if (tick >= start) made.push([tick, step > longest ? clock(tick, zone).slice(0, 4) : tickLabel(tick, step, zone)]);
   }
   return made;
 }
 
+/** The first instant, from one on, that may have a tick: where the clock shows a multiple of the step, or a day begins. */
+function nextTick(at, step, zone) {
+  const ahead = offset(at, zone), same = (us) => offset(us, zone) === ahead, day = Math.max(step, DAY);
+  const tick = Math.ceil((at + ahead) / step) * step - ahead;
+  if (same(tick)) return tick;
+  const change = SECOND * first(Math.floor(at / SECOND), Math.floor(tick / SECOND), (each) => same(each * SECOND));
+  // Days, and multiples of them, have a tick even if their midnight is skipped.
+  return Math.ceil((change + ahead) / day) * day <= change + offset(change, zone) ? change : nextTick(change, step, zone);
+}
+
 function tickLabel(at, step, zone) {
-  const local = clock(at, zone), time = local.slice(11, 23);
-  if (step >= DAY || (at && time === "00:00:00.000")) return `${Number(local.slice(8, 10))} ${MONTHS[local.slice(5, 7) - 1]}`;
-  return step < SECOND ? time : time.slice(0, step < MINUTE ? 8 : 5);
+  const local = clock(at, zone), day = local.slice(0, 10);
+  if (step >= DAY || (at && clock(at - 1000, zone).slice(0, 10) < day)) return `${+day.slice(8)} ${MONTHS[day.slice(5, 7) - 1]}`;
+  return local.slice(11, step < SECOND ? 23 : step < MINUTE ? 19 : 16);
 }
 
 /** An instant in full, with the offset from UTC. */
@@ -83,14 +84,17 @@ export function clusters(count, xOf, add, { near_px: near, widest_px: widest }) 
   if (size) add(first, count);
 }
 
-/** First index of a sorted list whose value is not smaller. */
-export function lowerBound(values, value, low = 0, high = values.length) {
+/** The first whole number from low to high that is not before what is looked for. */
+function first(low, high, before) {
   while (low < high) {
-    const middle = (low + high) >> 1;
-    if (values[middle] < value) low = middle + 1; else high = middle;
+    const middle = Math.floor((low + high) / 2);
+    if (before(middle)) low = middle + 1; else high = middle;
   }
   return low;
 }
+
+/** First index of a sorted list whose value is not smaller. */
+export const lowerBound = (values, value) => first(0, values.length, (place) => values[place] < value);
 
 /** The position of an instant of a view, which is so wide and begins at left. [px] */
 export const position = (at, [from, to], left, width) => left + ((at - from) / (to - from)) * width;
