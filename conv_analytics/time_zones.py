@@ -15,7 +15,7 @@ EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo
 QUARTER_US = 15 * 60 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = micros(EARLIEST), micros(LATEST)
-_SECOND = 1_000_000
+_SECOND, _HOUR = 1_000_000, 3_600_000_000
 
 
 def zone_info(name: str) -> ZoneInfo:
@@ -90,3 +90,39 @@ def clock_change(before: int, after: int, offset_of: Callable[[int], int]) -> in
         else:
             high = middle
     return high * _SECOND
+
+
+def hour_start(at: int, offset_of: Callable[[int], int]) -> int:
+    """The start of the hour of a clock that an instant lies in; in microseconds.
+
+    Hours begin where the clock shows a full hour, and where it jumps into another one. So one of Lord Howe lasts 30
+    minutes in October, when clocks skip its first half, and another 90 in April, when its second half comes twice.
+
+    >>> lord_howe = ZoneInfo("Australia/Lord_Howe")
+    >>> half_past = micros(datetime(2026, 4, 5, 1, 45, fold=1, tzinfo=lord_howe))
+    >>> start = hour_start(half_past, lambda at: offset_us(at, lord_howe))
+    >>> local_time(start, lord_howe).isoformat(), (half_past - start) // 60_000_000
+    ('2026-04-05T01:00:00+11:00', 75)
+    """
+    offset = offset_of(at)
+    start = (at + offset) // _HOUR * _HOUR - offset
+    if offset_of(start) == offset:
+        return start
+    change = clock_change(start, at, offset_of)
+    return hour_start(change - 1, offset_of) if within_hour(change, offset_of) else change
+
+
+def hour_end(at: int, offset_of: Callable[[int], int]) -> int:
+    """The end of the hour of a clock that an instant lies in, as for `hour_start`; in microseconds."""
+    offset = offset_of(at)
+    end = ((at + offset) // _HOUR + 1) * _HOUR - offset
+    if offset_of(end) == offset:
+        return end
+    change = clock_change(at, end, offset_of)
+    return hour_end(change, offset_of) if within_hour(change, offset_of) else change
+
+
+def within_hour(change: int, offset_of: Callable[[int], int]) -> bool:
+    """Whether a clock shows the same hour before and after its change, and does not begin it again."""
+    before, after = change - 1 + offset_of(change - 1), change + offset_of(change)
+    return before // _HOUR == after // _HOUR and after % _HOUR != 0

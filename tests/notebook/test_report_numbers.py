@@ -123,6 +123,36 @@ def test_a_day_begins_and_ends_at_its_own_midnights(tz: str, day: str, hours: fl
     assert (period.until - period.since).total_seconds() / 3600 == hours
 
 
+@pytest.mark.parametrize(
+    ("tz", "since", "until", "hours"),
+    [
+        ("Australia/Lord_Howe", "2026-04-04T23:20+11:00", "2026-04-05T03:10+10:30",
+         {"04 23:00+11:00": 1, "05 00:00+11:00": 1, "05 01:00+11:00": 1.5, "05 02:00+10:30": 1, "05 03:00+10:30": 1}),
+        ("Australia/Lord_Howe", "2026-04-05T01:45+10:30", "2026-04-05T02:10+10:30",
+         {"05 01:00+11:00": 1.5, "05 02:00+10:30": 1}),
+        ("Australia/Lord_Howe", "2026-10-04T01:20+10:30", "2026-10-04T04:00+11:00",
+         {"04 01:00+10:30": 1, "04 02:30+11:00": 0.5, "04 03:00+11:00": 1}),
+        ("Europe/London", "2026-10-25T00:30+01:00", "2026-10-25T02:30+00:00",
+         {"25 00:00+01:00": 1, "25 01:00+01:00": 1, "25 01:00+00:00": 1, "25 02:00+00:00": 1}),
+        ("Europe/London", "2026-03-29T00:30+00:00", "2026-03-29T02:30+01:00",
+         {"29 00:00+00:00": 1, "29 02:00+01:00": 1}),
+        ("Asia/Kathmandu", "2026-03-29T00:30+05:45", "2026-03-29T02:00+05:45",
+         {"29 00:00+05:45": 1, "29 01:00+05:45": 1}),
+    ],
+)  # fmt: skip
+def test_hours_of_a_trend_are_those_of_the_clock(tz: str, since: str, until: str, hours: dict[str, float]) -> None:
+    """A leg each quarter of an hour."""
+    first, last = (pd.Timestamp(at).tz_convert("UTC") for at in (since, until))
+    rows = [made.call(number, at) for number, at in enumerate(pd.date_range(first.ceil("15min"), last, freq="15min"))]
+    numbers = quality_report(made.legs(rows), since=since, until=until, tz=tz).numbers
+    assert {slot.label[8:]: slot.hours for slot in numbers.trend} == hours
+    covered = (last - first).total_seconds() / 3600
+    assert sum(slot.covered_hours for slot in numbers.trend) == pytest.approx(covered, abs=0.01)
+    inside = [slot for slot in numbers.trend if slot.covered_hours == slot.hours]
+    assert [slot.legs for slot in inside] == [4 * slot.hours for slot in inside]
+    assert sum(cell.hours for cell in numbers.week) == pytest.approx(covered)
+
+
 def test_a_leg_at_midnight_is_of_the_day_that_begins() -> None:
     edges = ["2026-03-28T23:59:59.999999", "2026-03-29T00:00:00", "2026-03-29T22:59:59.999999", "2026-03-29T23:00:00"]
     rows = [made.call(number, pd.Timestamp(at, tz="UTC")) for number, at in enumerate(edges)]

@@ -20,7 +20,7 @@ import pandas as pd
 from conv_analytics.analysis.maths.sweep import HOUR
 from conv_analytics.instants import MICROSECOND, from_micros, micros
 from conv_analytics.proportions import Floats
-from conv_analytics.time_zones import zone_info
+from conv_analytics.time_zones import hour_end, hour_start, within_hour, zone_info
 
 _DAY = 24 * HOUR
 #: Keys derived from an instant: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
@@ -77,18 +77,21 @@ class Zone:
         early, late = self._offset_of(utc, first, middle), self._offset_of(utc, middle, last)
         return nw.when(utc < self.steps[middle][0]).then(early).otherwise(late)
 
-    def floor(self, at: int) -> int:
+    def hour_start(self, at: int) -> int:
         """The start of the zone's hour that an instant lies in."""
-        offset = self._offset_at(at)
-        return (at + offset) // HOUR * HOUR - offset
+        return hour_start(at, self._offset_at)
 
-    def ceil(self, at: int) -> int:
-        """The end of the zone's hour that an instant lies in, or ends."""
-        offset = self._offset_at(at - 1)
-        return -(-(at + offset) // HOUR) * HOUR - offset
+    def hour_end(self, at: int) -> int:
+        """The end of the zone's hour that an instant lies in."""
+        return hour_end(at, self._offset_at)
+
+    def within_hour(self, change: int) -> bool:
+        """Whether a change of the clock lies within one of its hours, rather than between two."""
+        return within_hour(change, self._offset_at)
 
     def _offset_at(self, at: int) -> int:
-        return next((offset for since, offset in reversed(self.steps) if since <= at), self.steps[0][1])
+        """The offset at any instant, also outside of the steps."""
+        return _offset(zone_info(self.name), known_instant(at))
 
     def lengths(self, periods: npt.NDArray[np.int64], length_us: int) -> Floats:
         """How long periods of the zone's clock lasted, by the usual length: 0 if clocks skip one, 2 if it comes twice.

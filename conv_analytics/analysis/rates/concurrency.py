@@ -296,16 +296,16 @@ def _hours(tz: str, steps: Steps) -> tuple[_Edges, _Edges]:
 
 
 def _edges(tz: str, first: int, last: int) -> _Edges:
-    """Edges of the zone's hours from the first to the last step: full hours, and changes of the offset."""
+    """Edges of the zone's hours from the first to the last step: full hours, and changes between two hours."""
     last = max(last, first + 1)
     margin = 2 * HOUR
     zone = zones.Zone.over(tz, *(zones.known_instant(at) for at in (first - margin, last + margin)))
     changes = [since for since, _ in zone.steps[1:]]
-    parts = [np.array(changes, dtype="int64")]
+    parts = [np.array([at for at in changes if not zone.within_hour(at)], dtype="int64")]
     # The first known offset applies before it, too.
     for (_, offset), since, stop in zip(zone.steps, [first - margin, *changes], [*changes, last + margin], strict=True):
         start = -((-(since + offset)) // HOUR) * HOUR - offset
-        parts.append(np.arange(start, stop + 1, HOUR, dtype="int64"))
+        parts.append(np.arange(start, stop, HOUR, dtype="int64"))
     hours = np.unique(np.concatenate(parts))
     low = int(np.searchsorted(hours, first, side="right")) - 1
     high = int(np.searchsorted(hours, last, side="left"))

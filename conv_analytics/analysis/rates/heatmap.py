@@ -97,8 +97,8 @@ def heatmap(
     some = (since is None and until is None) or first != last
     if begin is not None and end is not None and some:
         # Whole hours of that clock, unless the caller set the period.
-        begin = begin if since is not None else zone.floor(begin)
-        end = end if until is not None else zone.ceil(end)
+        begin = begin if since is not None else zone.hour_start(begin)
+        end = end if until is not None else zone.hour_end(end - 1)
         zone = zones.Zone.over(tz, zones.known_instant(begin), zones.known_instant(end))
     hours = _hours(zone, begin, end)
     cells = pd.DataFrame({

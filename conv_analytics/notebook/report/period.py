@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
-from conv_analytics.instants import MICROSECOND
-from conv_analytics.time_zones import EARLIEST, LATEST, on_clock
+from conv_analytics.instants import MICROSECOND, from_micros, micros
+from conv_analytics.time_zones import EARLIEST, LATEST, hour_end, hour_start, offset_us, on_clock
 
 #: Maximum length of a period that is shown by hours, by days, and by weeks; a longer one is shown by years.
 BY_HOURS, BY_DAYS, BY_WEEKS = timedelta(hours=49), timedelta(days=120), timedelta(days=20 * 366)
@@ -62,21 +62,27 @@ class Period:
         """
         if self.since is None or self.until is None or self.empty:
             return []
-        local = on_clock(self.since, self.zone)
         instants: Iterator[datetime]
         if self.unit == "hour":
-            into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-            at = shifted(self.since.astimezone(UTC), -into)
-            instants = itertools.accumulate(itertools.repeat(timedelta(hours=1)), shifted, initial=at)
+            instants = self._hours(micros(self.since))
         else:
-            days = itertools.accumulate(
-                itertools.repeat(self.unit), _following, initial=_begin(local.date(), self.unit)
-            )
+            first = _begin(on_clock(self.since, self.zone).date(), self.unit)
+            days = itertools.accumulate(itertools.repeat(self.unit), _following, initial=first)
             instants = (midnight(day, self.zone) if day < date.max else LATEST for day in days)
         starts = [min(next(instants), self.since)]
         while starts[-1] < self.until:
             starts.append(next(instants))
         return starts
+
+    def _hours(self, at: int) -> Iterator[datetime]:
+        """The starts of the hours of the zone's clock, from the one that an instant lies in."""
+        at = hour_start(at, self._offset_at)
+        while True:
+            yield from_micros(min(max(at, micros(EARLIEST)), micros(LATEST)))
+            at = hour_end(at, self._offset_at)
+
+    def _offset_at(self, at: int) -> int:
+        return offset_us(at, self.zone)
 
     def label(self, at: datetime) -> str:
         """The start of a slot on the zone's clock."""

@@ -290,6 +290,37 @@ def test_hours_that_existed(tz: str, day: str, hours: dict[int, float]) -> None:
     assert by_hour["starts"].sum() == len(instants)
 
 
+#: Instants of a single call in or beside the hour that clocks change by half an hour, and how long that hour is. [h]
+LORD_HOWE = [
+    ("2026-04-05T01:15+11:00", 1, 1.5), ("2026-04-05T01:45+11:00", 1, 1.5), ("2026-04-05T01:45+10:30", 1, 1.5),
+    ("2026-04-05T02:00+10:30", 2, 1.0), ("2026-04-05T00:59+11:00", 0, 1.0), ("2026-10-04T02:30+11:00", 2, 0.5),
+    ("2026-10-04T02:45+11:00", 2, 0.5), ("2026-10-04T03:00+11:00", 3, 1.0), ("2026-10-04T01:59+10:30", 1, 1.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("at", "hour", "length"), LORD_HOWE)
+def test_the_hour_of_a_call_is_whole_where_clocks_change_by_half_an_hour(at: str, hour: int, length: float) -> None:
+    start = pd.Timestamp(at).tz_convert("UTC")
+    table = frame([leg(1, started_at=start, ended_at=start + pd.Timedelta(seconds=1))])
+    for kind in (rate_legs.KINDS["pandas"], rate_legs.KINDS["duckdb"]):
+        cells = rate_legs.back(heatmap(kind(table), tz="Australia/Lord_Howe")).query("hours > 0")
+        assert cells[["weekday", "hour", "hours", "starts"]].to_numpy().tolist() == [[6, hour, length, 1]]
+    hours = traffic(table, tz="Australia/Lord_Howe")
+    assert hours["seconds"].to_list() == [length * 3600]
+    assert hours["at"].iloc[0] <= start < hours["at"].iloc[0] + pd.Timedelta(hours=length)
+
+
+def test_hours_around_two_changes_by_half_an_hour() -> None:
+    for first, last, seconds in [
+        ("2026-04-05T00:30+11:00", "2026-04-05T03:30+10:30", [3600, 5400, 3600, 3600]),
+        ("2026-10-04T00:30+10:30", "2026-10-04T03:30+11:00", [3600, 3600, 1800, 3600]),
+    ]:
+        ends = [pd.Timestamp(at).tz_convert("UTC") for at in (first, last)]
+        table = frame([leg(n, started_at=at, ended_at=at + pd.Timedelta(seconds=1)) for n, at in enumerate(ends)])
+        assert traffic(table, tz="Australia/Lord_Howe")["seconds"].to_list() == seconds
+        assert heatmap(table, tz="Australia/Lord_Howe")["hours"].sum() * 3600 == sum(seconds)
+
+
 def test_half_hours_of_london() -> None:
     instants = pd.date_range("2024-10-27T00:00Z", periods=5, freq="30min")
     local = [text[11:16] for text in instants.tz_convert("Europe/London").astype("str")]
