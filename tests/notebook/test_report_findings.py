@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
 
 from conv_analytics.notebook.report import quality_report
 from conv_analytics.notebook.report.numbers import Finding
+from conv_analytics.notebook.report.period import period_of
+from conv_analytics.notebook.report.pictures import _slot_of
+from conv_analytics.time_zones import on_clock
 from tests._helpers import report_legs as made
 
 pytestmark = pytest.mark.slow
@@ -61,6 +65,27 @@ def test_the_period_before_shows_what_is_new() -> None:
     assert problem.since is not None
     assert abs(pd.Timestamp(problem.since) - change) < pd.Timedelta(hours=12)
     assert [slot.rate.rate for slot in problem.trend] == [0.0] * 7 + [1.0] * 7
+
+
+@pytest.mark.parametrize(
+    ("tz", "change", "label"),
+    [
+        ("Europe/London", "2026-10-25T00:30Z", "2026-10-25 01:00+01:00"),
+        ("Europe/London", "2026-10-25T01:30Z", "2026-10-25 01:00+00:00"),
+        ("America/St_Johns", "2010-11-07T02:40Z", "2010-11-06 23:01-03:30"),
+        ("Australia/Lord_Howe", "2026-04-04T15:15Z", "2026-04-05 01:00+11:00"),
+        ("Europe/London", "2026-10-25T00:00Z", "2026-10-25 01:00+01:00"),
+        ("Europe/London", "2026-10-24T23:59Z", "2026-10-25 00:00+01:00"),
+    ],
+)
+def test_a_problem_begins_in_its_own_pass_of_an_hour_that_comes_twice(tz: str, change: str, label: str) -> None:
+    at, zone = pd.Timestamp(change), ZoneInfo(tz)
+    period = period_of((at - pd.Timedelta(hours=7)).isoformat(), (at + pd.Timedelta(hours=7)).isoformat(), tz)
+    labels = [period.label(start) for start in period.slots()[:-1]]
+    since = on_clock(at.to_pydatetime(), zone).isoformat()
+    assert labels[_slot_of(since, labels)] == label
+    days = ["2010-11-06", "2010-11-07", "2026-04-05", "2026-10-25"]
+    assert days[_slot_of(since, days)] == since[:10]
 
 
 def test_what_had_ended_before_the_period_is_not_in_it() -> None:

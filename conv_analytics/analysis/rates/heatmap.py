@@ -50,7 +50,7 @@ def heatmap(
     scope, unit
         As for `kpi`.
     since, until
-        The period, without its end. From the first to the last start, as full hours, when absent.
+        The period, without its end. From the first to the last start, as whole hours of the clock, when absent.
     min_n
         Cells with a rate of fewer cases are not ``enough``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -82,8 +83,13 @@ def finding(one: Finding) -> Chart:
 
 
 def _slot_of(at: str, labels: Sequence[str]) -> int:
-    """The hour, day or week of an instant; both are on the clock of the report's zone."""
-    return max((place for place, label in enumerate(labels) if label <= at.replace("T", " ")), default=0)
+    """The hour, day or week of an instant; both are on the clock of the report's zone.
+
+    Hours are compared as instants: one that comes twice has the same text twice, but for its offset.
+    """
+    instant, day = datetime.fromisoformat(at), at[: len("2026-11-23")]
+    begun = (label <= day if len(label) == len(day) else datetime.fromisoformat(label) <= instant for label in labels)
+    return max((place for place, has in enumerate(begun) if has), default=0)
 
 
 def codes(numbers: Numbers) -> Chart:
