@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.engine.event_rows import by_event
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.merge_by_key import Part, merge_by_key
 from conv_analytics.analysis.engine.rows import Rows
@@ -131,7 +132,12 @@ def read_tables(source: Source, marks: Collection[str]) -> dict[str, Rows]:
 
 
 def _read(source: Source, name: str, marks: Collection[str], *, by_member: bool) -> Rows:
-    reads = [column for mark, extract in EXTRACTS[name].items() if mark in marks for column in extract.reads]
+    # Without ids, all values together tell events apart, whichever of them are wanted.
+    every = (
+        name in _KEEP and any(mark.startswith(_PREFIX[name]) for mark in marks) and source.has_null(name, "event_id")
+    )
+    wanted = [extract for mark, extract in EXTRACTS[name].items() if every or mark in marks]
+    reads = [column for extract in wanted for column in extract.reads]
     columns = dict.fromkeys((*KEY, "at", *reads))
     if name != "leg_statuses":
         columns["event_id"] = None
@@ -172,7 +178,7 @@ def _part(name: str, rows: Rows, marks: Collection[str], of_members: Rows | None
         rows = in_final_conversation(rows, final)
     unique = name in _KEEP and (one_row_per_leg(name, rows) if rows is as_read else not rows.repeats(KEY))
     if name in _KEEP and not unique and any(mark.startswith(prefix) for mark in marks):
-        rows, unique = _one_per_leg(rows, keep=_KEEP[name]), True
+        rows, unique = _one_per_leg(rows, name), True
         values[f"{prefix}events"] = nw.col("events")
     return Part(rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in marks)), unique)
 
@@ -245,12 +251,14 @@ def _with_leg_ids(rows: Rows, of_members: Rows) -> Rows:
     return named.drop("its_leg", "its_legs", "of_member", "was_of").filter(~nw.col("leg_id").is_null())
 
 
-def _one_per_leg(rows: Rows, *, keep: Any) -> Rows:
-    """One row per leg from rows that may repeat a leg, with the number of events."""
+def _one_per_leg(rows: Rows, name: str) -> Rows:
+    """One row per leg from rows of a table that may repeat a leg, with the number of events."""
     again = rows.group(KEY, nw.len().alias("rows")).filter(nw.col("rows") > 1).select(*KEY)
-    several = rows.join(again, on=list(KEY), how="semi")
-    events = several.select(*KEY, "event_id").unique().group(KEY, nw.len().alias("events"))
-    chosen = several.unique(list(KEY), keep=keep, order_by=["at", "event_id"])
+    several, event = by_event(rows.join(again, on=list(KEY), how="semi"), name, [*KEY, "event_id"])
+    events = several.select(*event).unique().group(KEY, nw.len().alias("events"))
+    # Where no id orders events of one instant, their values do.
+    order = ["at", *(column for column in event if column not in KEY)]
+    chosen = several.unique(list(KEY), keep=_KEEP[name], order_by=order).select(*rows.columns)
     chosen = chosen.join(events, on=list(KEY), how="left").with_columns(nw.col("events").cast(nw.Int64))
     rest = rows.with_columns(nw.lit(1).cast(nw.Int64).alias("events")).join(again, on=list(KEY), how="anti")
     return Rows.concat([rest.select(*chosen.columns), chosen])

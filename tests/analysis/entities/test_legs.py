@@ -59,6 +59,11 @@ def without(*names: str) -> dict[str, pd.DataFrame]:
     return {name: frame for name, frame in whole().items() if name not in names}
 
 
+def voice(second: float, **also: Any) -> dict[str, Any]:
+    """A record from Voice events, which have no id."""
+    return record("a", second, **{"source": "voice", "price": 1.0, **also}) | {"event_id": None}
+
+
 def emptied(name: str) -> dict[str, pd.DataFrame]:
     return {**whole(), name: whole()[name].iloc[:0]}
 
@@ -102,6 +107,21 @@ ANOMALIES = [
             {**whole(), **tables(call_records=[record("a", 75, 50, price=1.0), record("a", 80, 51, price=2.0)])},
             {"flags": "duplicate_record", "price": 2.0},
             id="it is billed twice",
+        ),
+        pytest.param(
+            {**whole(), **tables(call_records=[voice(75), voice(80, price=2.0)])},
+            {"flags": "duplicate_record", "price": 2.0},
+            id="Voice events bill it twice",
+        ),
+        pytest.param(
+            {**whole(), **tables(call_records=[voice(75), voice(75, network_code="23410")])},
+            {"flags": "duplicate_record", "price": 1.0},
+            id="Voice events bill it twice at once",
+        ),
+        pytest.param(
+            {**whole(), **tables(call_records=[voice(75), voice(75)])},
+            {"flags": "", "price": 1.0},
+            id="a record of Voice events is there twice",
         ),
         pytest.param(
             {**whole(), **tables(call_records=[record("a", 75, ended_at=at(90), duration_s=80, started_at=at(10))])},
