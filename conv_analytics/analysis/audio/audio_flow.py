@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.audio import measures as m
+from conv_analytics.analysis.audio.expected_silence import JOINED_BY, with_join_key
 from conv_analytics.analysis.audio.quality import measured_legs
 from conv_analytics.analysis.audio.quality_columns import LEG_COLUMNS
 from conv_analytics.analysis.audio.units import Units
@@ -109,15 +110,13 @@ def _with_speech(rows: Rows) -> Rows:
     if "audio_events" not in rows.source.tables:
         return rows.with_columns(speech=nw.lit("unknown"))
     events = Rows.read(rows.source, "audio_events", ["conversation_id", "type", "leg_id"])
-    spoke = events.filter((nw.col("type") == _SPEAKING) & ~nw.col("leg_id").is_null()).select(*m.KEYS).unique()
+    events = with_join_key(events.filter(~nw.col("leg_id").is_null()))
+    spoke = events.filter(nw.col("type") == _SPEAKING).select(*JOINED_BY).unique()
     talked = (
-        spoke.filter(~nw.col("conversation_id").is_null())
-        .select("conversation_id")
-        .unique()
-        .with_columns(_talked=nw.lit(1))
+        spoke.filter(nw.col("_conversation") != "").select("_conversation").unique().with_columns(_talked=nw.lit(1))
     )
-    rows = rows.join(spoke.with_columns(_spoke=nw.lit(1)), on=[*m.KEYS], how="left")
-    rows = rows.join(talked, on="conversation_id", how="left")
+    rows = with_join_key(rows).join(spoke.with_columns(_spoke=nw.lit(1)), on=[*JOINED_BY], how="left")
+    rows = rows.join(talked, on="_conversation", how="left").drop("_conversation")
     return rows.with_columns(
         speech=nw.when(nw.col("_spoke") == 1).then(nw.lit("heard")).otherwise(
             nw.when(nw.col("_talked") == 1).then(nw.lit("none")).otherwise(nw.lit("unknown")))

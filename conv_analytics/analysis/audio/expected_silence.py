@@ -10,6 +10,8 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 
 KEYS = ("conversation_id", "leg_id")
+#: The same keys, to join by: a null would join nothing.
+JOINED_BY = ("_conversation", "leg_id")
 #: A mute excuses silence when it lasted at least this share of the talk.
 MOST = 0.8
 #: On and off events by direction: a mute stops what comes in, an earmuff what goes out.
@@ -45,31 +47,38 @@ def with_context(rows: Rows, audio_events: Source | None = None) -> Rows:
     switches = _switches(events)
     if events is not rows.source:
         switches = Rows.of_pandas(rows.source, switches.collect())
-    return rows.join(_muted(rows, switches), on=[*KEYS], how="left")
+    rows = with_join_key(rows)
+    return rows.join(_muted(rows, switches), on=[*JOINED_BY], how="left").drop(JOINED_BY[0])
+
+
+def with_join_key(rows: Rows) -> Rows:
+    """Rows with the first column of `JOINED_BY`: their conversation, empty where they have none."""
+    return rows.with_columns(_conversation=nw.col("conversation_id").fill_null(""))
 
 
 def _switches(source: Source) -> Rows:
     """The events that switch a direction of a leg on or off, without those that change nothing."""
-    key = ["conversation_id", "event_id"]
-    events = Rows.read(source, "audio_events", [*key, "type", "at", "leg_id"])
+    # Ids of events are unique within a conversation.
+    key = [*KEYS, "event_id"]
+    events = Rows.read(source, "audio_events", [*key, "type", "at"])
     kinds = [kind for pair in SWITCHES.values() for kind in pair]
     events = events.filter(nw.col("type").is_in(kinds), ~nw.col("leg_id").is_null(), ~nw.col("at").is_null())
-    events = distinct_events(events, "audio_events", key).with_micros("at")
+    events = with_join_key(distinct_events(events, "audio_events", key)).with_micros("at")
     is_on = nw.col("type").is_in([on for on, _ in SWITCHES.values()])
     events = events.with_columns(
         _audio=nw.when(nw.col("type").is_in([*SWITCHES["in"]])).then(nw.lit("in")).otherwise(nw.lit("out")),
         _on=nw.when(is_on).then(nw.lit(1)).otherwise(nw.lit(-1)),
     )
-    before = nw.col("_on").shift(1).over(*KEYS, "_audio", order_by=["at_us", "event_id"])
+    before = nw.col("_on").shift(1).over(*JOINED_BY, "_audio", order_by=["at_us", "event_id"])
     events = events.with_columns(_before=before.fill_null(-1))
-    return events.filter(nw.col("_before") != nw.col("_on")).select(*KEYS, "_audio", "_on", "at_us")
+    return events.filter(nw.col("_before") != nw.col("_on")).select(*JOINED_BY, "_audio", "_on", "at_us")
 
 
 def _muted(rows: Rows, switches: Rows) -> Rows:
     """Per leg the seconds of talk in which each direction was off; one that is never switched on again stays off."""
-    talk = rows.select(*KEYS, "talk_s", "ended_at").with_micros("ended_at")
+    talk = rows.select(*JOINED_BY, "talk_s", "ended_at").with_micros("ended_at")
     talk = talk.with_columns(_since=nw.col("ended_at_us") - nw.col("talk_s") * 1e6)
-    switched = switches.join(talk, on=[*KEYS], how="inner")
+    switched = switches.join(talk, on=[*JOINED_BY], how="inner")
     # Rest of the talk after each switch: from "on" to the end, less from "off" to the end, is the time between.
     since = nw.when(nw.col("at_us") < nw.col("_since")).then(nw.col("_since")).otherwise(nw.col("at_us") * 1.0)
     left = (nw.col("ended_at_us") - since) / 1e6
@@ -80,9 +89,9 @@ def _muted(rows: Rows, switches: Rows) -> Rows:
     )
     # Plain sums: other aggregates per group are slow in pandas.
     sums = [nw.col(f"_{audio}_{what}").sum() for audio in SWITCHES for what in "sn"]
-    done = switched.group(KEYS, *sums)
-    return done.select(*KEYS, *(nw.when(nw.col(f"_{audio}_n") > 0).then(nw.col(f"_{audio}_s")).alias(f"_{audio}_s")
-                                for audio in SWITCHES))  # fmt: skip
+    done = switched.group(JOINED_BY, *sums)
+    seconds = {f"_{audio}_s": nw.when(nw.col(f"_{audio}_n") > 0).then(nw.col(f"_{audio}_s")) for audio in SWITCHES}
+    return done.select(*JOINED_BY, **seconds)
 
 
 def excuse(audio: str) -> nw.Expr:
@@ -96,4 +105,4 @@ def excuse(audio: str) -> nw.Expr:
             nw.when((nw.col("_company") == 1) & nw.lit(audio == "out")).then(nw.lit("one_leg"))))  # fmt: skip
 
 
-__all__ = ["KEYS", "LOOKED_AT", "MOST", "SWITCHES", "excuse", "with_context"]
+__all__ = ["JOINED_BY", "KEYS", "LOOKED_AT", "MOST", "SWITCHES", "excuse", "with_context", "with_join_key"]

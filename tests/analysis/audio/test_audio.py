@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
 import pytest
 
 from conv_analytics import Conversations, export
@@ -27,7 +28,7 @@ from conv_analytics.notebook import quality_report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from tests._helpers.leg_frames import legs, pandas_of, relation, same
-from tests._helpers.leg_tables import relations
+from tests._helpers.leg_tables import as_pandas, relations
 
 pytestmark = pytest.mark.slow
 
@@ -163,6 +164,27 @@ def test_excuses_and_speech(excused_flow: pd.DataFrame, place: int) -> None:
     assert flow.loc[(f"a-{place}", "out"), "state"] == flow.loc[(f"b-{place}", "in"), "state"] == "heard"
     assert row["flow"] == "no_in"
     assert row["evidence_event_id"] == 90
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "duckdb"])
+def test_legs_without_a_conversation_are_excused_by_their_own_events(kind: str) -> None:
+    tables = calls_of([call(events, **SILENT) for events, *_ in EXCUSES])
+    tables = {name: table.assign(conversation_id=pd.Series(None, table.index, "str")) for name, table in tables.items()}
+    if kind == "polars":
+        given: Any = {name: pl.from_pandas(table) for name, table in tables.items() if len(table)}
+    else:
+        given = relations({name: table for name, table in tables.items() if len(table)}) if kind == "duckdb" else tables
+    flow = as_pandas(audio_flow(given), ["leg_id", "audio"]).set_index(["leg_id", "audio"])
+    for place, (_, state, excuse, muted_s, speech, confidence) in enumerate(EXCUSES):
+        row = flow.loc[(f"a-{place}", "in")]
+        # Without a conversation nothing says that the other leg was heard.
+        alone = speech == "none"
+        expected = (state, excuse, muted_s, "unknown" if alone else speech, 0.7 if alone else confidence)
+        names = ("state", "excuse", "muted_s", "speech", "confidence")
+        assert tuple(None if pd.isna(row[name]) else row[name] for name in names) == expected, place
+    judged = as_pandas(quality(given), ["leg_id"]).set_index("leg_id")
+    for place, (_, _, excuse, *_) in enumerate(EXCUSES):
+        assert judged.loc[f"a-{place}", "verdict"] == ("poor" if excuse is None else "unmeasured"), place
 
 
 @pytest.mark.parametrize(
