@@ -91,7 +91,8 @@ def test_it_is_refused_before_anything_is_asked_or_written(
     before, asked = contents(lost), len(calm.requests)
     with pytest.raises(DatasetError, match=LOST) as caught:
         {**WRITERS, **READERS}[name](client, lost)
-    assert "restore _commits from a copy; otherwise export to a new folder" in str(caught.value)
+    assert "restore _commits from a copy" in str(caught.value)
+    assert "a first run that never ended, delete them" in str(caught.value)
     assert contents(lost) == before
     assert len(calm.requests) == asked
 
