@@ -216,8 +216,8 @@ def require_records(layout: Layout) -> None:
         raise DatasetError(
             f"{layout.name} holds Parquet files of tables ({len(lost):,}, such as {lost[0]}), but no commit record in"
             f" {COMMITS} says what they hold, how they are masked and how far they were read. If the records were"
-            f" deleted or not copied, restore {COMMITS} from a copy. If they are left from a first run that never ended,"
-            " delete them. Otherwise export to a new folder."
+            f" deleted or not copied, restore {COMMITS} from a copy. If they are left from a first run that never"
+            " ended, delete them. Otherwise export to a new folder."
         )
 
 
