@@ -23,6 +23,7 @@ from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, STA
 from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
 from conv_analytics.dataset.storage.table_files import parquet_files
 from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
+from conv_analytics.dataset.store.stored_object import size_of
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.log import LOGGER, Entry
 
@@ -253,7 +254,9 @@ def recover(layout: Layout) -> None:
 
     When another run took the number of a promised commit, because the file system's lock was ineffective or the log
     comes from an older copy of the folder, the promise is dropped with its files: its data is requested again, and
-    nothing is stored twice.
+    nothing is stored twice. It is dropped, too, when one of its files is neither staged nor in place, as in a copy of
+    the folder that was made while the run committed: a commit without its files would count as read what is not there,
+    while the API, the journal and the inbox still have it.
 
     Raises
     ------
@@ -268,7 +271,10 @@ def recover(layout: Layout) -> None:
             if _entered(layout, commit):
                 pass
             elif commit.number == next_number(layout):
-                finish(layout, prepared, commit)
+                if missing := _missing(layout, commit):
+                    drop(layout, commit, missing=len(missing))
+                else:
+                    finish(layout, prepared, commit)
             elif layout.bucket is None or layout.commit(commit.number).exists():
                 drop(layout, commit)
             else:
@@ -277,15 +283,46 @@ def recover(layout: Layout) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def drop(layout: Layout, commit: Commit) -> None:
-    """Remove the files of a prepared commit that is abandoned."""
+def drop(layout: Layout, commit: Commit, *, missing: int = 0) -> None:
+    """Remove the files of a prepared commit that is abandoned; `missing` is how many of them are not there."""
     named = {file.path for each in commits(layout) for file in each.published}
-    own, backend = [file.path for file in commit.published], backend_of(layout)
-    for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
+    own, backend = _sizes(commit), backend_of(layout)
+    for name in own:
         if name not in named and f"-{commit.run}" in name:
             with suppress(CorruptFile, NotADirectoryError):
                 backend.delete(name)
-    LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
+    fields = {"run": commit.run, "commit": commit.number, "files": len(own)}
+    if missing:
+        fields |= {"missing": missing, "reason": "files of the run are missing, so what it read is read again"}
+    LOGGER.warning(Entry("dropped", fields))
+
+
+def _sizes(commit: Commit) -> dict[str, int | None]:
+    """The files of a commit with their sizes; no size is recorded of its quarantine."""
+    sizes: dict[str, int | None] = {file.path: file.bytes for file in commit.published}
+    return sizes if commit.quarantine is None else {**sizes, commit.quarantine: None}
+
+
+def _staged(layout: Layout, commit: Commit) -> dict[str, Path]:
+    """Where each file of a prepared commit is staged, or was before it was put into its place."""
+    staging = Layout(layout.staging(commit.run))
+    files = {file.path: staging.local_file(file.path) for file in commit.published}
+    return files if commit.quarantine is None else {**files, commit.quarantine: staging.root / STAGED_QUARANTINE}
+
+
+def _missing(layout: Layout, commit: Commit) -> list[str]:
+    """The files of a prepared commit that are neither staged nor in place, or are not of the recorded size."""
+    staged, missing = _staged(layout, commit), []
+    for name, size in _sizes(commit).items():
+        try:
+            # In a bucket, staged files stay until the record is created, so it is hardly ever asked.
+            found = size_of(staged[name] if staged[name].exists() else layout.file(name))
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(name)
+        else:
+            if size not in {None, found}:
+                missing.append(name)
+    return missing
 
 
 def _promise(prepared: Path) -> Commit:
@@ -308,14 +345,15 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
 
     Raises
     ------
+    CorruptFile
+        If a file is missing: no commit is entered without its files.
     OvertakenError
         If another run has taken the number.
     """
-    staging, backend = Layout(layout.staging(commit.run)), backend_of(layout)
-    files = {file.path: staging.local_file(file.path) for file in commit.published}
-    if commit.quarantine:
-        files[commit.quarantine] = staging.root / STAGED_QUARANTINE
-    backend.publish(files)
+    if missing := _missing(layout, commit):
+        raise CorruptFile(prepared, f"{len(missing)} of its files are missing or cut off, like {missing[0]}")
+    backend = backend_of(layout)
+    backend.publish(_staged(layout, commit))
     try:
         backend.create_record(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
     except FileExistsError as error:
