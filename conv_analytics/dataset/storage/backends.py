@@ -124,9 +124,11 @@ class BucketBackend:
         DatasetError
             If the bucket cannot be read.
         """
+        # First: a record that another process copies while the list is under way is in the folder and not in the list.
+        local = self._local_records()
         try:
             listed = {each.name: each for each in self._store.list(COMMITS) if _is_record(each.name)}
-            copied, local = self._read_copied(), self._local_records()
+            copied = self._read_copied()
             lacking = [
                 name for name, each in listed.items() if copied.get(name) != each.tag or local.get(name) != each.size
             ]
