@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -122,42 +123,70 @@ class BucketBackend:
         Raises
         ------
         DatasetError
-            If the bucket cannot be read.
+            If the bucket cannot be read, or the work folder cannot be read or written.
         """
         # First: a record that another process copies while the list is under way is in the folder and not in the list.
-        local = self._local_records()
+        with self._blaming_the_folder("read"):
+            local = self._local_records()
         try:
             listed = {each.name: each for each in self._store.list(COMMITS) if _is_record(each.name)}
-            copied = self._read_copied()
-            lacking = [
-                name for name, each in listed.items() if copied.get(name) != each.tag or local.get(name) != each.size
-            ]
-            gone = [name for name in local if name not in listed]
-            if not lacking and not gone:
-                return
+        except OSError as error:
+            raise self._cannot_read(error) from error
+        copied = self._read_copied()
+        lacking = [
+            name for name, each in listed.items() if copied.get(name) != each.tag or local.get(name) != each.size
+        ]
+        gone = [name for name in local if name not in listed]
+        if not lacking and not gone:
+            return
+        with self._blaming_the_folder("written"):
             self._layout.commits.mkdir(exist_ok=True)
             for name in gone:
                 (self._layout.root / name).unlink(missing_ok=True)
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                list(pool.map(self._copy, lacking))
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self._copy, lacking))
+        with self._blaming_the_folder("written"):
             durable.write_atomically(self._copied, json.dumps({name: each.tag for name, each in listed.items()}))
-        except OSError as error:
-            raise DatasetError(f"{self._layout.name} cannot be read: {error.strerror or error}.") from error
 
     def _upload(self, name: str, path: Path) -> None:
         self._store.create(name, path.read_bytes())
 
     def _copy(self, name: str) -> None:
+        try:
+            record = self._store.read(name)
+        except OSError as error:
+            raise self._cannot_read(error) from error
         part = self._layout.root / f"{name}.{uuid.uuid4().hex}.part"
-        part.write_bytes(self._store.read(name))
-        part.replace(self._layout.root / name)
+        with self._blaming_the_folder("written"):
+            try:
+                part.write_bytes(record)
+                part.replace(self._layout.root / name)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+
+    def _cannot_read(self, error: OSError) -> DatasetError:
+        return DatasetError(f"{self._layout.name} cannot be read: {error.strerror or error}.")
+
+    @contextmanager
+    def _blaming_the_folder(self, verb: str) -> Iterator[None]:
+        """Say that the work folder is at fault, not the bucket."""
+        try:
+            yield
+        except OSError as error:
+            message = f"The work folder {self._layout.root} cannot be {verb}: {error.strerror or error}."
+            raise DatasetError(f"{message} Name another one (--work, work=).") from error
 
     def _local_records(self) -> dict[str, int]:
         """The local copies, with their sizes."""
-        if not self._layout.commits.is_dir():
-            return {}
-        paths = [path for path in self._layout.commits.iterdir() if _is_record(path.name)]
-        return {f"{COMMITS}/{path.name}": path.stat().st_size for path in paths}
+        found: dict[str, int] = {}
+        with suppress(FileNotFoundError):
+            for path in self._layout.commits.iterdir():
+                # Another process may drop it meanwhile.
+                with suppress(FileNotFoundError):
+                    if _is_record(path.name):
+                        found[f"{COMMITS}/{path.name}"] = path.stat().st_size
+        return found
 
     def _read_copied(self) -> dict[str, str]:
         try:

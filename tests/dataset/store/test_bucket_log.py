@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.store.bucket import BucketStore, Listed
 from conv_analytics.dataset.store.work_folder import dataset_folder
+from conv_analytics.errors import DatasetError
 from tests._helpers.killed_commit import write
 from tests._helpers.killed_ingest import receipts
 from tests._helpers.object_stores import Proxy
@@ -98,3 +100,40 @@ def test_a_run_counts_what_it_read_last_while_another_reads_the_log(
         assert ingest(url).tables["hangups"] == 1
     assert ended
     assert sorted(open_dataset(url)["hangups"]["event_id"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_work_folder_that_cannot_be_written_is_named_and_not_the_bucket(
+    number: int, url: str, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(dataset_folder(url), 0)
+    other = dataset_folder(url, tmp_path / "other")
+    real = Path.write_bytes
+
+    def fails(path: Path, body: bytes) -> int:
+        if number == errno.ENOSPC:
+            real(path, body[:10])
+        raise OSError(number, "it cannot be written", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fails)
+        with pytest.raises(DatasetError) as caught:
+            open_dataset(url, work=other)
+    assert str(caught.value) == (
+        f"The work folder {other} cannot be written: it cannot be written. Name another one (--work, work=)."
+    )
+    assert not list((other / "_commits").iterdir())
+    assert [commit.number for commit in open_dataset(url, work=other).commits] == [1]
+
+
+def test_a_bucket_that_cannot_be_read_is_named_and_not_the_work_folder(
+    url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(dataset_folder(url), 0)
+
+    def fails(_store: BucketStore, name: str) -> bytes:
+        raise FileNotFoundError(errno.ENOENT, "there is no such object", name)
+
+    monkeypatch.setattr(BucketStore, "read", fails)
+    with pytest.raises(DatasetError, match=f"^{url} cannot be read: there is no such object"):
+        numbers(Layout(dataset_folder(url)))
