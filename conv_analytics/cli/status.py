@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Show what the last runs of an export folder did, newest last, and what the folder contains. Makes no request. Times are
-UTC, of the start of a run; events are those that were new; a run with --since or --until shows its window.
+UTC, of the start of a run; events are those that were new; a run with --since or --until shows its window. A warning
+says when files of runs are missing (not in a bucket: verify looks there).
 """
 
 _EPILOG = """\
@@ -72,16 +73,22 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.dataset.storage import history
     from conv_analytics.dataset.storage.backlog import backlog
     from conv_analytics.dataset.storage.layout import Layout
+    from conv_analytics.dataset.storage.missing_files import ADVICE, describe_missing, missing_files
     from conv_analytics.privacy.display import Display
 
     dataset = open_dataset(path)
-    waiting = backlog(Layout(path), dataset.commits)
+    layout = Layout(path)
+    waiting, missing = backlog(layout, dataset.commits), missing_files(layout, dataset.commits)
+    if missing:
+        # Unless a prune that ended meanwhile has deleted them.
+        dataset = open_dataset(path)
+        missing = missing_files(layout, dataset.commits)
     display = Display(on=not options.unmasked)
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
     # A warning may quote the API's answer.
     last = [{**entry, "warning": display.text(entry["warning"] or "") or entry["warning"]} for entry in last]
     if options.json:
-        say_json({"runs": last, "totals": totals, "inbox": waiting._asdict()})
+        say_json({"runs": last, "totals": totals, "inbox": waiting._asdict(), "missing_files": missing})
         return Exit.COMPLETE
     for line in _table([_cells(entry) for entry in last]):
         say(line)
@@ -91,6 +98,8 @@ def run(options: argparse.Namespace) -> int:
     if waiting.receipts:
         command = f"conv-analytics ingest {shlex.quote(options.dest)}"
         say(f"{waiting.receipts:,} live events ({waiting.bytes / 1e6:,.1f} MB) wait in the inbox for {command}")
+    if missing:
+        say(f"warning: {describe_missing(missing)}. {ADVICE}")
     return Exit.COMPLETE
 
 

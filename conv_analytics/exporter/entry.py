@@ -116,8 +116,9 @@ def export(
     Raises
     ------
     ExportIncomplete
-        If something could not be read, or far fewer events came than in the nights before (``.report.warning``);
-        ``.result`` has what was read, and a folder has it committed.
+        If something could not be read, far fewer events came than in the nights before (``.report.warning``), or the
+        folder lacks files of earlier runs (``.report.missing_files``); ``.result`` has what was read, and a folder has
+        it committed.
     ConfigError
         If an argument is wrong.
     APIError

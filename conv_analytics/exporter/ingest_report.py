@@ -45,6 +45,8 @@ class Ingested:
     """Why segments of the inbox stay there unread, by their name."""
     incomplete: dict[str, str] = field(default_factory=dict)
     """Why a file could not be read to its end, by its path."""
+    missing_files: dict[str, int] = field(default_factory=dict)
+    """Files of earlier runs that the folder lacked when this run began, by table. Not looked for in a bucket."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit; None when there was nothing new to commit."""

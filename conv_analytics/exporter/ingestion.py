@@ -23,6 +23,7 @@ from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.missing_files import ADVICE, describe_missing, missing_files
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ExportIncomplete
@@ -73,9 +74,10 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     Raises
     ------
     ExportIncomplete
-        If a file or a part of the inbox could not be read to its end; what was read is committed. Only what was read is
-        removed from the inbox: damaged segments are kept as ``*.damaged``, and segments that a later version of this
-        package wrote, or that are masked in another way than the folder, stay.
+        If a file or a part of the inbox could not be read to its end, or the folder lacks files of earlier runs
+        (``.report.missing_files``); what was read is committed. Only what was read is removed from the inbox: damaged
+        segments are kept as ``*.damaged``, and segments that a later version of this package wrote, or that are masked
+        in another way than the folder, stay.
     ConfigError
         If the folder is masked in another way, or a pattern names no file.
     DatasetLocked
@@ -135,6 +137,8 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     if result.status != "complete":
         what = f"Not everything could be read: {result.missing()}. What could be is committed."
         raise ExportIncomplete(result, what, result=result)
+    if result.missing_files:
+        raise ExportIncomplete(result, f"{describe_missing(result.missing_files)}. {ADVICE}", result=result)
     return result
 
 
@@ -152,6 +156,7 @@ class _Fold:
             self._writer.select(self._selected)
             if not self._history:
                 require_mask_of_inbox(self._writer.layout, mask)
+            result.missing_files = missing_files(self._writer.layout, self._history)
             self._watermarks = WatermarkIndex(root, self._history)
         except BaseException:
             self._writer.abandon()

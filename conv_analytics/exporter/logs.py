@@ -104,7 +104,8 @@ class LogObserver:
             case Interrupted():
                 return _warning("interrupted", {})
             case RunFinished(report):
-                successful = report.status == "complete" and (report.allow_empty or not report.warning)
+                doubted = report.missing_files or (report.warning and not report.allow_empty)
+                successful = report.status == "complete" and not doubted
                 return logging.INFO if successful else logging.WARNING, "run_finished", _finished(event)
             case RunFailed(error):
                 return logging.ERROR, "run_failed", {"error": type(error).__name__, "message": str(error)}

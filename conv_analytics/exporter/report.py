@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from conv_analytics import markup
 from conv_analytics.dataset.maintenance.finding import first_few
+from conv_analytics.dataset.storage.missing_files import describe_missing
 from conv_analytics.errors import clock_remark
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter.row_counts import RowCounts
@@ -89,6 +90,8 @@ class Report:
     """When that interrupted run began, UTC, ISO 8601."""
     warning: str | None = None
     """Set when a complete run brought far fewer events than the nights before."""
+    missing_files: dict[str, int] = field(default_factory=dict)
+    """Files of earlier runs that the folder lacked when this run began, by table. Not looked for in a bucket."""
     allow_empty: bool = False
     """Whether the caller accepts that: the run then succeeds, and counts as a usual night for later ones."""
     clock_offset_s: float | None = None
@@ -162,7 +165,7 @@ class Report:
             "gone": len(self.gone),
             "seconds": round(self.seconds, 3),
             "commit": self.commit,
-            "warning": self.warning,
+            "warning": "; ".join(self._warnings()) or None,
             "clock_offset_s": self.clock_offset_s,
             "not_probed": self.not_probed,
             "pending": len(self.pending),
@@ -220,11 +223,14 @@ class Report:
             lines.append(remark)
         if self.planned:
             lines.append(against_plan(self.planned))
-        if self.warning:
-            lines.append(markup.line(f"warning: {self.warning}"))
+        lines += [markup.line(f"warning: {text}") for text in self._warnings()]
         if self.interrupted:
             lines.append("interrupted; run the same command again to go on")
         return lines
+
+    def _warnings(self) -> list[str]:
+        missing = [describe_missing(self.missing_files)] if self.missing_files else []
+        return [*missing, *([self.warning] if self.warning else [])]
 
     def notes(self) -> str:
         """The remarks as HTML."""

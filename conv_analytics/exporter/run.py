@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
+from conv_analytics.dataset.storage.missing_files import ADVICE, describe_missing
 from conv_analytics.errors import AuthError, ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
 from conv_analytics.exporter.application_checks import Client, application_of
 from conv_analytics.exporter.conversation_states import ConversationStates
@@ -87,7 +88,7 @@ async def run_export(
         sink = MemorySink(chosen.selected, started.date())
     else:
         sink = folder = FolderSink(Path(destination), chosen, started, client, report.mask)
-        chosen = folder.options
+        chosen, report.missing_files = folder.options, folder.missing_files
     states = ConversationStates()
     try:
         notifier.started(destination, chosen.selected)
@@ -115,6 +116,8 @@ async def run_export(
         raise asyncio.CancelledError from stopped
     if report.incomplete:
         raise ExportIncomplete(report, result=result) from failure
+    if report.missing_files:
+        raise ExportIncomplete(report, f"{describe_missing(report.missing_files)}. {ADVICE}", result=result)
     if report.warning and not chosen.allow_empty:
         raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result

@@ -18,6 +18,7 @@ from conv_analytics.dataset.memory.event_index import StoredEvents
 from conv_analytics.dataset.memory.journal import Journal
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.dataset.storage.missing_files import missing_files
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.anomaly import volume_warning
 from conv_analytics.exporter.application_checks import Client, require_same_application
@@ -119,6 +120,7 @@ class FolderSink:
             settings = json.dumps(mask, sort_keys=True)
             self.journal: Journal | None = self._writer.journal(source, started, settings, history)
             self._stored = StoredRows(root, history, full=options.full)
+            self.missing_files = missing_files(self._writer.layout, history)
         except BaseException:
             self._writer.abandon()
             raise

@@ -5,6 +5,7 @@ Nothing is counted as read whose rows are in no file.
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from datetime import UTC, datetime
@@ -12,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from conv_analytics import export, ingest
+from conv_analytics import export, ingest, open_dataset
+from conv_analytics.cli import main
 from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.errors import CorruptFile
+from conv_analytics.errors import CorruptFile, ExportIncomplete
 from conv_analytics.log import Entry
 from tests._helpers.killed_export import content, same
 from tests._helpers.killed_ingest import receive
@@ -141,3 +143,79 @@ def test_no_record_is_created_over_a_hole(tmp_path: Path) -> None:
         log.finish(layout, prepared, commit)
     assert not log.numbers(layout)
     assert prepared.exists()
+
+
+ADVICE = (
+    "`conv-analytics verify` names them. Restore them from a copy of the folder; without one, export to a new folder"
+    " what the API still has."
+)
+
+
+def lose(root: Path, *tables: str) -> dict[str, int]:
+    """Delete the files of some tables, as a restore does that ended early; return how many of each."""
+    lost = {}
+    for table in tables:
+        paths = list((root / table).rglob("*.parquet"))
+        for path in paths:
+            path.unlink()
+        lost[table] = len(paths)
+    return lost
+
+
+@pytest.mark.slow
+def test_an_export_to_a_folder_that_lacks_files_says_so(serve: Serve, tmp_path: Path) -> None:
+    sandbox, root = serve(seed=8, conversations=6), tmp_path / "out"
+    export(client_of(sandbox), root, rate=0)
+    kept = {path: path.read_bytes() for path in (root / "hangups").rglob("*.parquet")}
+    lost = lose(root, "events", "hangups")
+    total = sum(lost.values())
+    receive(root, [rtc_event(1)])
+    with pytest.raises(ExportIncomplete) as caught:
+        export(client_of(sandbox), root, rate=0)
+    report = caught.value.report
+    counts = f"events: {lost['events']}, hangups: {lost['hangups']}"
+    text = f"{total} files of the folder are missing or cut off ({counts})"
+    assert str(caught.value) == f"{text}. {ADVICE}"
+    assert report.missing_files == lost
+    assert (report.status, report.commit) == ("complete", 2)
+    assert report.summary()["warning"] == text
+    assert f"warning: {text}" in str(report).splitlines()
+    # What it says is right: what is requested again in full does not bring them back, a copy of them does.
+    with pytest.raises((ExportIncomplete, CorruptFile)):
+        export(client_of(sandbox), root, rate=0, full=True)
+    for path, content_ in kept.items():
+        path.write_bytes(content_)
+    path.write_bytes(content_[:-1])
+    with pytest.raises(ExportIncomplete) as caught:
+        export(client_of(sandbox), root, rate=0)
+    assert caught.value.report.missing_files == {"events": lost["events"], "hangups": 1}
+
+
+def test_a_run_that_folds_in_events_says_what_the_folder_lacks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    receive(tmp_path, [rtc_event(1)])
+    ingest(tmp_path)
+    lose(tmp_path, "messages")
+    receive(tmp_path, [rtc_event(2)])
+    assert main(["ingest", str(tmp_path), "--json"]) == 3
+    told = capsys.readouterr()
+    assert json.loads(told.out)["missing_files"] == {"messages": 1}
+    assert f"1 file of the folder is missing or cut off (messages: 1). {ADVICE}" in " ".join(told.err.split())
+    assert len(open_dataset(tmp_path)["hangups"]) == 2
+    assert not list((tmp_path / "_inbox").iterdir())
+
+
+def test_status_says_what_a_folder_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    receive(tmp_path, [rtc_event(1)])
+    ingest(tmp_path)
+    assert main(["status", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing_files"] == {}
+    assert main(["status", str(tmp_path)]) == 0
+    assert "missing" not in capsys.readouterr().out
+    lost = lose(tmp_path, "events", "messages")
+    assert main(["status", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing_files"] == lost
+    assert main(["status", str(tmp_path)]) == 0
+    expected = f"warning: 2 files of the folder are missing or cut off (events: 1, messages: 1). {ADVICE}"
+    assert capsys.readouterr().out.splitlines()[-1] == expected
