@@ -10,13 +10,16 @@ from pathlib import Path
 import pytest
 
 from conv_analytics import ingest, open_dataset
+from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.storage import backends
 from conv_analytics.dataset.storage.commit import commits, numbers
 from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store import bucket
+from conv_analytics.dataset.store.address import parse
 from conv_analytics.dataset.store.bucket import BucketStore, Listed
 from conv_analytics.dataset.store.work_folder import dataset_folder
-from conv_analytics.errors import DatasetError
+from conv_analytics.errors import DatasetError, DestinationError
 from tests._helpers.killed_commit import write
 from tests._helpers.killed_ingest import receipts
 from tests._helpers.object_stores import Proxy
@@ -100,6 +103,30 @@ def test_a_run_counts_what_it_read_last_while_another_reads_the_log(
         assert ingest(url).tables["hangups"] == 1
     assert ended
     assert sorted(open_dataset(url)["hangups"]["event_id"]) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_promised_run_that_lacks_a_staged_file_is_finished_only_if_the_bucket_has_it(
+    url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, *, in_place: bool
+) -> None:
+    monkeypatch.setattr(bucket, "PATIENCE_S", 0.3)
+    root, store = dataset_folder(url), BucketStore(parse(url))
+    write(root, 0)
+    before = store.list("events")
+    proxy.fault = lambda method, path: "slow down" if method == "PUT" and "_commits/" in path else None
+    with pytest.raises(DestinationError, match="The run is kept, and the next one commits it"):
+        write(root, 1)
+    proxy.fault = lambda *_: None
+    (staging,) = Layout(root).runs()
+    (lost,) = (staging / "hangups").rglob("*.parquet")
+    lost.unlink()
+    if not in_place:
+        store.delete(lost.relative_to(staging).as_posix())
+    write(root, 2)
+    found = open_dataset(url)
+    assert [commit.report["start"] for commit in found.commits] == ([0, 1, 2] if in_place else [0, 2])
+    assert not [each for each in found.verify() if each.level is Level.ERROR]
+    assert len(store.list("events")) == len(before) + 1 + in_place
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
