@@ -94,7 +94,7 @@ def copy(source: str | Path, target: str | Path, *, work: str | Path | None = No
     try:
         with disk_errors(layout.root):
             backend_of(layout).require_create_once()
-            log.recover(layout)
+            log.recover(layout, log.removed_by(dataset.commits))
             there = _earlier(origin, layout)
             result = Copied(commits_before=len(there))
             for commit in dataset.commits:

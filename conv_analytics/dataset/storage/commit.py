@@ -249,7 +249,7 @@ class OvertakenError(Exception):
     """Another run took the number of a commit, because no lock kept it out."""
 
 
-def recover(layout: Layout) -> None:
+def recover(layout: Layout, removed: Collection[str] = ()) -> None:
     """Finish or remove what killed runs left in the work folder.
 
     When another run took the number of a promised commit, because the file system's lock was ineffective or the log
@@ -257,6 +257,8 @@ def recover(layout: Layout) -> None:
     nothing is stored twice. It is dropped, too, when one of its files is neither staged nor in place, as in a copy of
     the folder that was made while the run committed: a commit without its files would count as read what is not there,
     while the API, the journal and the inbox still have it.
+
+    `removed` are files that a later commit of the same log removes: a copy does not fetch them.
 
     Raises
     ------
@@ -267,7 +269,7 @@ def recover(layout: Layout) -> None:
     require_records(layout)
     for staging in layout.runs():
         if prepared := promised(staging):
-            commit = _promise(prepared)
+            commit = _promise(prepared).without(removed)
             if _entered(layout, commit):
                 pass
             elif commit.number == next_number(layout):
@@ -291,10 +293,20 @@ def drop(layout: Layout, commit: Commit, *, missing: int = 0) -> None:
         if name not in named and f"-{commit.run}" in name:
             with suppress(CorruptFile, NotADirectoryError):
                 backend.delete(name)
+                if layout.bucket is None:
+                    _remove_empty_folders(layout.local_file(name))
     fields = {"run": commit.run, "commit": commit.number, "files": len(own)}
     if missing:
         fields |= {"missing": missing, "reason": "files of the run are missing, so what it read is read again"}
     LOGGER.warning(Entry("dropped", fields))
+
+
+def _remove_empty_folders(path: Path) -> None:
+    """Remove the folders of the day and the table of a deleted file if nothing else is there, as before its run."""
+    if path.parent.name.startswith("date="):
+        with suppress(OSError):
+            path.parent.rmdir()
+            path.parent.parent.rmdir()
 
 
 def _sizes(commit: Commit) -> dict[str, int | None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conv_analytics import open_dataset
+from conv_analytics import durable, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance import copy as module
@@ -128,6 +128,28 @@ def test_what_was_pruned_is_not_in_the_copy_either(root: Path, tmp_path: Path) -
         open_dataset(root).copy_to(target)
         assert content(target) == content(root)
         assert not [each for each in open_dataset(target).verify() if "prune" in each.advice]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_interrupted_copy_of_what_was_pruned_goes_on(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, lost: bool
+) -> None:
+    """The record of a pruned commit names files that no copy fetches; one that is lost meanwhile is fetched again."""
+    target = tmp_path / "copy"
+    assert open_dataset(root).prune(DAY + timedelta(days=1)).files > 0
+
+    def ends(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(durable, "create", ends)
+        with pytest.raises(KeyboardInterrupt):
+            open_dataset(root).copy_to(target)
+    there = [path for path in target.rglob("*.parquet") if path.parts[-3] in TABLES]
+    if lost:
+        there[0].unlink()
+    open_dataset(root).copy_to(target)
+    assert content(target) == content(root)
 
 
 def test_other_places_are_refused(root: Path, tmp_path: Path) -> None:
