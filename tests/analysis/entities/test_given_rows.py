@@ -11,7 +11,10 @@ import pytest
 
 from conv_analytics import analysis, quality_report
 from conv_analytics.analysis import calls, check, kpi, legs, offenders, quality
+from conv_analytics.analysis.engine.columns import CALLS, LEGS
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.given_rows import read_each_once
 from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.notebook.explorer.calls import judged_calls
 from tests._helpers import rate_legs
@@ -54,12 +57,31 @@ def ordered(answer: Any) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", rate_legs.KINDS)
 @pytest.mark.parametrize("name", ASKED_OF_LEGS)
-def test_a_leg_that_is_twice_in_a_frame_counts_once(name: str, kind: str) -> None:
-    ask, make = ASKED_OF_LEGS[name], rate_legs.KINDS[kind]
-    expected, given = (ordered(ask(make(each))) for each in (world(), with_repeats()))
+def test_a_leg_that_is_twice_in_a_frame_counts_once(name: str) -> None:
+    ask = ASKED_OF_LEGS[name]
+    expected, given = (ordered(ask(each)) for each in (world(), with_repeats()))
     pd.testing.assert_frame_equal(given, expected, check_dtype=False)
+
+
+#: Functions that read a frame each by a call of its own of `read_each_once`; other calls are those of the tests below.
+READING = ("calls", "check", "detect_units", "kpi", "reconcile")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted({*rate_legs.KINDS} - {"pandas"}))
+def test_every_engine_reads_each_leg_and_each_call_once(kind: str) -> None:
+    """All questions read by the same function: what it gives is the same on each engine."""
+    make = rate_legs.KINDS[kind]
+    once = calls(world())
+    twice = pd.concat([once, once.iloc[::-1]], ignore_index=True)
+    for columns, of_each, with_more in ((LEGS, world(), with_repeats()), (CALLS, once, twice)):
+        read = read_each_once(Source.of(make(with_more)), columns, needed=(), maker="legs()")
+        every = Rows.read_single(Source.of(of_each), columns, needed=(), maker="legs()")
+        pd.testing.assert_frame_equal(ordered(read.collect()), ordered(every.collect()), check_dtype=False)
+    for name in READING:
+        expected, given = (ordered(ASKED_OF_LEGS[name](each)) for each in (world(), make(with_repeats())))
+        pd.testing.assert_frame_equal(given, expected, check_dtype=False, rtol=1e-12, obj=name)
 
 
 @pytest.mark.parametrize("kind", rate_legs.KINDS)
