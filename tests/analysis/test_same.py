@@ -19,11 +19,13 @@ from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, conversations, legs, party, quality
 from conv_analytics.analysis.engine import source as opened
 from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.engines.duckdb import DuckdbEngine
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
 from tests._helpers.leg_tables import as_pandas, at, hangup, relations, statuses, tables
 
 pytestmark = pytest.mark.slow
@@ -53,6 +55,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "traffic_changes": {"per": "hour", "by": "direction"},
 }  # fmt: skip
 ASKED = sorted(set(analysis.__all__) - _NO_QUESTIONS)
+#: Those that are asked of relations as well as of views: each reads, joins and answers in another way. The others are
+#: asked of the same relations by `test_every_function.py`, or of views alone: relations are read as views are.
+OF_RELATIONS = {"audio_flow", "legs", "quality", "timeline", "turns"}
 
 
 class World:
@@ -95,7 +100,11 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
         found = ask(data, world.conversation)
     else:
         found = ask(data, **options)
-    frame = as_pandas(found, [])
+    return _sorted(as_pandas(found, []))
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows in an order that their words and numbers decide."""
     exact = [column for column in frame if not pd.api.types.is_float_dtype(frame[column])]
     order = frame.assign(**{str(column): frame[column].astype("str").fillna("") for column in exact})
     return frame.loc[order.sort_values([*exact, *(set(frame) - set(exact))]).index].reset_index(drop=True)
@@ -127,10 +136,38 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str, mo
     # In memory, from what the questions before have kept; and as a large folder, with what is kept in its cache.
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
     monkeypatch.setattr(opened, "IN_MEMORY", 0)
+    before = _cached(world)
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
-    pd.testing.assert_frame_equal(_asked(world, name, open_dataset(world.folder)), expected, rtol=1e-12)
-    for data in (world.relations, world.views, world.polars):
+    if _cached(world) != before:
+        # Where nothing was added, it was read already.
+        pd.testing.assert_frame_equal(_asked(world, name, open_dataset(world.folder)), expected, rtol=1e-12)
+    given = [world.views, world.polars, *([world.relations] if name in OF_RELATIONS else [])]
+    for data in given:
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
+
+
+def _cached(world: World) -> set[str]:
+    return {path.name for path in (world.folder / "_cache").glob("*")}
+
+
+def test_relations_are_read_as_views_are(world: World) -> None:
+    """One engine answers about both, and it reads the same rows: what holds for views holds for relations."""
+    both = [Source.of(data) for data in (world.relations, world.views)]
+    assert {type(source.engine) for source in both} == {DuckdbEngine}
+    for name in world.frames:
+        kinds = {column.name: column.kind for column in TABLES[name].columns}
+        rows = [_sorted(Rows.of(source, source.typed(name, kinds)).collect()) for source in both]
+        pd.testing.assert_frame_equal(*rows)
+        assert len(rows[0]) == len(world.frames[name])
+    few = world.frames["leg_statuses"].head(9)
+    # Rows of Python come into both, and join with theirs.
+    added = [Rows.of_pandas(source, few[LEG].drop_duplicates()) for source in both]
+    joined = [
+        _sorted(Rows.read(rows.source, "leg_statuses", [*LEG, "at"]).join(rows, on=LEG, how="inner").collect())
+        for rows in added
+    ]
+    pd.testing.assert_frame_equal(*joined)
+    assert len(joined[0]) >= len(few)
 
 
 def test_batches_hold_whole_conversations_and_every_row_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
