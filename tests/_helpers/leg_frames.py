@@ -57,9 +57,12 @@ def flawed(n: int = 40, **changes: Any) -> list[dict[str, Any]]:
 
 
 def relation(frame: pd.DataFrame) -> duckdb.DuckDBPyRelation:
-    """The same rows as a relation."""
+    """The same rows as a relation of a connection that runs statements as they are written; see `leg_tables.relations`.
+
+    DuckDB takes 2 s to optimize what `call_quality` asks. `tests/analysis/test_same.py` asks optimizing connections.
+    """
     connection = duckdb.connect()
-    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set TimeZone = 'UTC'; pragma disable_optimizer")
     connection.register("given", frame)
     connection.execute("create table legs as select * from given")
     return connection.table("legs")
