@@ -40,7 +40,7 @@ CACHE = "_cache"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept") / "exports"
-    with Sandbox(seed=5, conversations=25) as sandbox:
+    with Sandbox(seed=5, conversations=12) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, folder, rate=0)
     return folder
@@ -58,11 +58,15 @@ def large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "IN_MEMORY", 0)
 
 
-def answers(dataset: Any, conversation: str) -> list[pd.DataFrame]:
-    return [
-        analysis.legs(dataset), analysis.kpi(dataset, by="network_code"), analysis.quality(dataset),
-        analysis.timeline(dataset, conversation),
-    ]  # fmt: skip
+def answers(dataset: Any, conversation: str) -> dict[str, pd.DataFrame]:
+    """One question of each entry that is kept, and two more that read the kept legs."""
+    kept = of_each_entry(dataset, conversation)
+    return kept | {"kpi": analysis.kpi(dataset, by="network_code"), "quality": analysis.quality(dataset)}
+
+
+def of_each_entry(dataset: Any, conversation: str) -> dict[str, pd.DataFrame]:
+    """One question of each entry that is kept: the legs, and the index of conversations."""
+    return {"legs": analysis.legs(dataset), "timeline": analysis.timeline(dataset, conversation)}
 
 
 def frames_of(folder: Path) -> tuple[dict[str, pd.DataFrame], str]:
@@ -71,20 +75,22 @@ def frames_of(folder: Path) -> tuple[dict[str, pd.DataFrame], str]:
 
 
 @pytest.fixture(scope="module")
-def of_frames(exported: Path) -> tuple[list[pd.DataFrame], str]:
+def of_frames(exported: Path) -> tuple[dict[str, pd.DataFrame], str]:
     """The answers of the frames in memory, and the conversation that they are about."""
     frames, conversation = frames_of(exported)
     return answers(frames, conversation), conversation
 
 
-def same(found: list[pd.DataFrame], expected: list[pd.DataFrame]) -> None:
-    for one, other in zip(found, expected, strict=True):
-        pd.testing.assert_frame_equal(one, other, rtol=1e-12)
+def same(found: dict[str, pd.DataFrame], expected: dict[str, pd.DataFrame]) -> None:
+    """Answers by name are those expected."""
+    assert found
+    for name, answer in found.items():
+        pd.testing.assert_frame_equal(answer, expected[name], rtol=1e-12, obj=name)
 
 
 @pytest.fixture(scope="module")
 def asked_folder(
-    exported: Path, of_frames: tuple[list[pd.DataFrame], str], tmp_path_factory: pytest.TempPathFactory
+    exported: Path, of_frames: tuple[dict[str, pd.DataFrame], str], tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A large folder that the questions of `answers` were asked of: what is kept of them is in its cache."""
     folder = Path(shutil.copytree(exported, tmp_path_factory.mktemp("asked") / "exports"))
@@ -131,15 +137,18 @@ def cached(folder: Path) -> list[Path]:
 
 def test_every_conversation_is_the_same_by_its_rows_alone(folder: Path, large: None) -> None:
     frames, _ = frames_of(folder)
-    dataset = open_dataset(folder)
-    for conversation in frames["conversations"]["conversation_id"]:
+    dataset, opened = Source.of(open_dataset(folder)), Source.of(frames)
+    unknown = 0
+    for conversation in [*frames["conversations"]["conversation_id"], "CON-unknown"]:
         try:
-            expected = analysis.timeline(frames, conversation)
+            expected = analysis.timeline(opened, conversation)
         except ConfigError:
             with pytest.raises(ConfigError, match="nothing about conversation"):
                 analysis.timeline(dataset, conversation)
+            unknown += 1
             continue
-        same([analysis.timeline(dataset, conversation)], [expected])
+        pd.testing.assert_frame_equal(analysis.timeline(dataset, conversation), expected, rtol=1e-12)
+    assert 0 < unknown < len(frames["conversations"])
     assert [path.name.split("-")[0] for path in cached(folder)].count("conversations") == 1
 
 
@@ -168,7 +177,9 @@ def test_the_index_of_conversations_grows_with_the_folder(
     assert all(read)
     frames, conversation = frames_of(folder)
     grown = cached(folder)
-    same([analysis.timeline(dataset, conversation)], [analysis.timeline(frames, conversation)])
+    pd.testing.assert_frame_equal(
+        analysis.timeline(dataset, conversation), analysis.timeline(frames, conversation), rtol=1e-12
+    )
     assert cached(folder) == grown
     before = sorted(path.read_bytes() for path in grown)
     shutil.rmtree(folder / CACHE)
@@ -221,11 +232,13 @@ def test_a_compacted_folder_is_indexed(folder: Path, tmp_path: Path, monkeypatch
 
 def test_every_conversation_is_the_same_in_memory(folder: Path) -> None:
     frames, _ = frames_of(folder)
-    dataset = open_dataset(folder)
+    dataset, opened = open_dataset(folder), Source.of(frames)
     for conversation in frames["hangups"]["conversation_id"].unique()[:5]:
-        assert str(show_timeline(dataset, conversation)) == str(show_timeline(frames, conversation))
-        same([analysis.timeline(dataset, conversation)], [analysis.timeline(frames, conversation)])
-        ladder, expected = show_ladder(dataset, conversation), show_ladder(frames, conversation)
+        assert str(show_timeline(dataset, conversation)) == str(show_timeline(opened, conversation))
+        pd.testing.assert_frame_equal(
+            analysis.timeline(dataset, conversation), analysis.timeline(opened, conversation), rtol=1e-12
+        )
+        ladder, expected = show_ladder(dataset, conversation), show_ladder(opened, conversation)
         assert ladder.text() == expected.text()
         pd.testing.assert_frame_equal(ladder.legs, expected.legs, rtol=1e-12)
     assert not (folder / CACHE).exists()
@@ -255,10 +268,11 @@ def test_changed_frames_give_new_answers(folder: Path) -> None:
     assert analysis.legs(frames)["flags"].str.contains("no_leg_id").any()
 
 
-def test_few_conversations_are_kept(folder: Path) -> None:
+def test_few_conversations_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frames, _ = frames_of(folder)
     dataset = open_dataset(folder)
-    for conversation in frames["hangups"]["conversation_id"].unique()[: source.CONVERSATIONS + 5]:
+    monkeypatch.setattr(source, "CONVERSATIONS", 3)
+    for conversation in frames["hangups"]["conversation_id"].unique()[: source.CONVERSATIONS + 3]:
         analysis.timeline(dataset, conversation)
     kept = [each for each in Source.of(dataset).cache if each[0] == "conversation"]
     assert len(kept) == source.CONVERSATIONS
@@ -287,31 +301,31 @@ def _remove(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _other_rows, _remove])
 def test_damaged_entries_are_made_again(
-    asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], damage: Callable[[Path], None]
+    asked: Path, large: None, of_frames: tuple[dict[str, pd.DataFrame], str], damage: Callable[[Path], None]
 ) -> None:
     expected, conversation = of_frames
     for path in cached(asked):
         damage(path)
-    same(answers(open_dataset(asked), conversation), expected)
+    same(of_each_entry(open_dataset(asked), conversation), expected)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1, "file": "../../escape"}'])
 def test_damaged_notes_are_not_believed(
-    asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], text: str
+    asked: Path, large: None, of_frames: tuple[dict[str, pd.DataFrame], str], text: str
 ) -> None:
     notes = list((asked / CACHE).glob("*.json"))
     assert notes
     for note in notes:
         note.write_text(text)
-    same([analysis.kpi(open_dataset(asked), by="network_code")], of_frames[0][1:2])
+    same({"kpi": analysis.kpi(open_dataset(asked), by="network_code")}, of_frames[0])
 
 
 def test_the_second_question_reads_the_kept_legs_alone(
-    asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
+    asked: Path, large: None, of_frames: tuple[dict[str, pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = open_dataset(asked)
     monkeypatch.setattr(Dataset, "statement", lambda *_: pytest.fail("a table was read"))
-    same([analysis.kpi(dataset, by="network_code")], of_frames[0][1:2])
+    same({"kpi": analysis.kpi(dataset, by="network_code")}, of_frames[0])
 
 
 def test_entries_of_another_version_or_state_are_not_believed(
@@ -329,7 +343,7 @@ def test_entries_of_another_version_or_state_are_not_believed(
     pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
     assert made == ["legs"]
     # A night later the folder holds more: the legs of the night before are not those of today.
-    with Sandbox(seed=5, conversations=35) as sandbox:
+    with Sandbox(seed=5, conversations=16) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, folder, rate=0, full=True)
     expected = analysis.kpi(dict(open_dataset(folder)))
@@ -383,7 +397,7 @@ def test_few_entries_are_kept(folder: Path, large: None, monkeypatch: pytest.Mon
 
 
 def test_a_folder_that_cannot_be_written_is_asked_all_the_same(
-    folder: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
+    folder: Path, large: None, of_frames: tuple[dict[str, pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected, conversation = of_frames
     # A file where the cache would be: also for root, whom no mode stops.
@@ -391,7 +405,7 @@ def test_a_folder_that_cannot_be_written_is_asked_all_the_same(
     same(answers(open_dataset(folder), conversation), expected)
     (folder / CACHE).unlink()
     monkeypatch.setattr(Path, "touch", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
-    same(answers(open_dataset(folder), conversation), expected)
+    same(of_each_entry(open_dataset(folder), conversation), expected)
     assert cached(folder) == []
 
 
@@ -429,7 +443,7 @@ def test_the_explorer_shows_the_same_calls_from_the_cache(  # noqa: PLR0917  fix
     explored: Path,
     large: None,
     explored_frames: Explorer,
-    of_frames: tuple[list[pd.DataFrame], str],
+    of_frames: tuple[dict[str, pd.DataFrame], str],
     monkeypatch: pytest.MonkeyPatch,
     damage: Callable[[Path], None] | None,
 ) -> None:
@@ -479,7 +493,7 @@ def test_two_processes_may_make_it_at_once(folder: Path, large: None) -> None:
 
 
 def test_whatever_reads_the_folder_does_not_mind_the_cache(
-    folder: Path, asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], tmp_path: Path
+    folder: Path, asked: Path, large: None, of_frames: tuple[dict[str, pd.DataFrame], str], tmp_path: Path
 ) -> None:
     expected, conversation = of_frames
     dataset = open_dataset(asked)
@@ -488,10 +502,10 @@ def test_whatever_reads_the_folder_does_not_mind_the_cache(
     assert found == [str(finding) for finding in open_dataset(folder).verify()]
     dataset.compact(tmp_path / "copy")
     assert not (tmp_path / "copy" / CACHE).exists()
-    same(answers(open_dataset(tmp_path / "copy"), conversation), expected)
+    same(of_each_entry(open_dataset(tmp_path / "copy"), conversation), expected)
     assert dataset.replay().commit is None
     shutil.rmtree(asked / CACHE)
-    same(answers(open_dataset(asked), conversation), expected)
+    same(of_each_entry(open_dataset(asked), conversation), expected)
 
 
 class _OtherDataset:
