@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -388,6 +389,13 @@ def wrong_clocks(*instants: str) -> pd.DataFrame:
     ])  # fmt: skip
 
 
+@cache
+def usual_hours(tz: str) -> pd.DataFrame:
+    """The hours where no clock is wrong."""
+    hours: pd.DataFrame = traffic(wrong_clocks(), tz=tz)
+    return hours
+
+
 @pytest.mark.parametrize("tz", ["UTC", "America/New_York", "Asia/Kolkata"])
 @pytest.mark.parametrize("instants", [(ZERO,), (LAST,), (ZERO, LAST), ("5000-01-01T00:00:00Z",)])
 def test_a_wrong_clock_stops_no_answer(instants: tuple[str, ...], tz: str) -> None:
@@ -395,7 +403,7 @@ def test_a_wrong_clock_stops_no_answer(instants: tuple[str, ...], tz: str) -> No
     n = len(given_legs)
     hours = traffic(given_legs, tz=tz)
     assert (hours["starts"].sum(), hours["busy_s"].sum()) == (n, 1800 + n - 1)
-    usual = traffic(wrong_clocks(), tz=tz)
+    usual = usual_hours(tz)
     rows = hours[hours["at"].dt.year == 2026].reset_index(drop=True)
     pd.testing.assert_frame_equal(rows, usual)
     assert len(hours) == len(usual) + len(instants)
@@ -406,7 +414,8 @@ def test_a_wrong_clock_stops_no_answer(instants: tuple[str, ...], tz: str) -> No
     by_day = kpi(given_legs, by="day", metrics=["asr"], tz=tz)
     assert by_day["n"].sum() == n
     assert "2026-11-02" in by_day["day"].to_list()
-    assert busy_hour(given_legs)["n"].to_list() == [n]
+    if tz == "UTC":
+        assert busy_hour(given_legs)["n"].to_list() == [n]
     assert len(change_points(given_legs, per="hour", case="answered", tz=tz)) == n
 
 
