@@ -54,19 +54,19 @@ def change(sandbox: Sandbox, count: int) -> None:
 
 @pytest.mark.parametrize("options", WORLDS)
 def test_the_run_costs_what_was_planned(options: dict[str, Any], serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=250, **options)
+    sandbox = serve(conversations=120, **options)
     first, report = compared(sandbox, tmp_path)
-    assert (first.listed, first.new, first.not_probed) == (250, 250, 0)
+    assert (first.listed, first.new, first.not_probed) == (120, 120, 0)
     # Few conversations have most of the events, so these two are rough.
     assert report.tables["events"] / 4 < first.events.expected < 4 * report.tables["events"]
     assert report.downloaded_bytes / 4 < first.bytes.expected < 4 * report.downloaded_bytes
     nothing, report = compared(sandbox, tmp_path)
-    assert (nothing.new, nothing.requests.expected) == (0, 3 + 250)
-    assert report.requests == 3 + 250
+    assert (nothing.new, nothing.requests.expected) == (0, 2 + 120)
+    assert report.requests == 2 + 120
     change(sandbox, 4)
     few, report = compared(sandbox, tmp_path)
-    assert report.requests > 3 + 250
-    assert few.requests.low >= 3 + 250
+    assert report.requests > 2 + 120
+    assert few.requests.low >= 2 + 120
     change(sandbox, 4)
     quiet, report = compared(sandbox, tmp_path, lookback=timedelta(hours=1))
     assert quiet.not_probed == report.not_probed
