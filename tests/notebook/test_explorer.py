@@ -7,13 +7,15 @@ import gzip
 import json
 import random
 from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from conv_analytics import Filters, explore, export, open_dataset, show_timeline
+from conv_analytics import Filters, explore, export, open_dataset, quality_report, show_timeline
 from conv_analytics.analysis import call_quality, calls, legs, quality
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.explorer import calls as explorer_calls
@@ -400,3 +402,39 @@ def test_colab_is_told_how_to_show_a_widget(monkeypatch: pytest.MonkeyPatch) -> 
     (output,) = captured.outputs
     assert output.metadata == told
     assert set(output.data) == {*told, "text/html", "text/plain"}
+
+
+@pytest.mark.parametrize("edge", [np.datetime64("2026-05-04"), 20260504, 1.5, True, time(9), b"2026-05-04"])
+def test_what_is_no_point_in_time_is_refused_with_what_to_give(edge: Any) -> None:
+    x = explore(_hangups(10))
+    for name in ("since", "until"):
+        with pytest.raises(ConfigError, match=rf"{name}=.* not a point in time\. Give a day or an instant .*2026-11-20"):
+            x.filter(**{name: edge})
+        assert x.filters == Filters()
+        with pytest.raises(ConfigError, match="not a point in time"):
+            quality_report(_hangups(10), **{name: edge})
+
+
+def test_what_is_no_filter_is_refused_and_changes_nothing() -> None:
+    x = explore(_hangups(10)).filter(networks="23410")
+    for wrong in ({"networks": 23410}, {"countries": [7]}, {"text": 5}, {"text": None}):
+        with pytest.raises(ConfigError, match="is not"):
+            x.filter(**wrong)
+        assert x.filters == Filters(networks="23410")
+    assert x.filter(networks=None).filters == Filters()
+
+
+@pytest.mark.parametrize(
+    ("edge", "shown"),
+    [
+        ("2026-05-04", "2026-05-04"), ("20260504", "2026-05-04"), ("2026-W19-1", "2026-05-04"),
+        (date(2026, 5, 4), "2026-05-04"), ("20260504T093000Z", "2026-05-04T09:30:00+00:00"),
+        (datetime(2026, 5, 4, 9, 30, tzinfo=UTC), "2026-05-04T09:30:00+00:00"), (None, ""),
+    ],
+)  # fmt: skip
+def test_the_browser_can_show_any_day_that_python_takes(edge: Any, shown: str) -> None:
+    x = explore(_hangups(10, 11)).filter(since=edge)
+    assert state(x)["filters"]["since"] == shown
+    found = len(x.calls)
+    ask(x, do="filter", filters=state(x)["filters"])
+    assert (len(x.calls), state(x)["error"]) == (found, "")

@@ -71,12 +71,15 @@ class Filters:
     def __post_init__(self) -> None:
         for name in LISTS:
             wanted = getattr(self, name)
+            wanted = () if wanted is None else wanted if isinstance(wanted, Iterable) else (wanted,)
             values = tuple(dict.fromkeys((wanted,) if isinstance(wanted, str) else wanted))
             known = _ALLOWED.get(name)
             for value in values:
                 if not isinstance(value, str) or (known is not None and value not in known):
                     raise ConfigError(f"{value!r} is not one of {name}: {', '.join(known or ('texts',))}.")
             object.__setattr__(self, name, values)
+        if not isinstance(self.text, str):
+            raise ConfigError(f"text={self.text!r} is not a text.")
 
     @classmethod
     def of(cls, message: Any) -> Self:
@@ -108,7 +111,11 @@ class Filters:
 
 
 def _text(edge: datetime | date | str | None) -> str:
-    return "" if edge is None else edge.isoformat() if isinstance(edge, date) else edge
+    """An edge in the spelling that a browser's field of a day reads: of ISO 8601's others it would show none."""
+    if edge is None or isinstance(edge, date):
+        return "" if edge is None else edge.isoformat()
+    day = len(edge) <= len("2026-11-23")
+    return date.fromisoformat(edge).isoformat() if day else datetime.fromisoformat(edge).isoformat()
 
 
 __all__ = ["LISTS", "NONE", "Filters"]

@@ -112,7 +112,7 @@ def period_of(
     Raises
     ------
     ConfigError
-        If one is not an instant, has no zone, or the end is not after the start.
+        If one is neither an instant nor a day, has no zone, or the end is not after the start.
 
     Examples
     --------
@@ -190,6 +190,11 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
             raise ConfigError(
                 f"{name}={value!r} is not a point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
             ) from None
+    if not isinstance(value, date):
+        raise ConfigError(
+            f"{name}={value!r} is a {type(value).__name__}, not a point in time. Give a day or an instant with its time"
+            " zone, or either as text, like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
+        )
     if not isinstance(value, datetime):
         return midnight(value, zone)
     if value.tzinfo is None:
