@@ -195,6 +195,8 @@ class Report:
 
     def remarks(self) -> list[str]:
         """Remarks, one line each."""
+        # Only a run into a folder has a commit, and only a folder has a quarantine.
+        unreadable = ".broken of the result" if self.commit is None else "_quarantine/"
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
             (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
@@ -202,7 +204,7 @@ class Report:
             (self.already_stored, "{:,} events were in the folder already"),
             (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
-            (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
+            (self.quarantined, f"{{:,}} records have something unreadable; see {unreadable}"),
             (self.duplicates, "{:,} records came more than once and were kept once"),
             (sum(self.implausible_ids.values()), "{:,} events have ids far above the last one of their conversation"),
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),

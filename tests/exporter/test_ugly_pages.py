@@ -85,6 +85,21 @@ def test_a_bad_value_costs_one_cell(kind: str, one: tuple[Sandbox, str]) -> None
     others_unharmed(sandbox, frames, conversation)
 
 
+def test_a_run_says_where_its_unreadable_records_are(one: tuple[Sandbox, str], tmp_path: Path) -> None:
+    sandbox, conversation = one
+    replace(sandbox, conversation, page(event(1), event(2, BAD_VALUES["huge integer"][0])))
+    frames = export(client_of(sandbox), rate=0)
+    assert isinstance(frames, Frames)
+    assert len(frames.broken) == 1
+    assert "1 records have something unreadable; see .broken of the result" in str(frames.report)
+    assert "_quarantine" not in f"{frames.report}{frames._repr_html_()}"
+    replace(sandbox, conversation, page(event(1), event(2, BAD_VALUES["huge integer"][0])))
+    stored = export(client_of(sandbox), tmp_path, rate=0, progress=False)
+    assert "1 records have something unreadable; see _quarantine/" in str(stored.report)
+    assert ".broken" not in f"{stored.report}{stored._repr_html_()}"
+    assert len(list((tmp_path / "_quarantine").iterdir())) == 1
+
+
 @pytest.mark.parametrize("number", [b"9223372036854775808", b"1.5", b'"x"', b"[1]", b"1e999", b"null"])
 def test_an_event_with_a_bad_id_keeps_its_row(number: bytes, one: tuple[Sandbox, str]) -> None:
     sandbox, conversation = one
