@@ -30,6 +30,8 @@ from tests._helpers.sandboxes import client_of
 
 NASTY = "</script><img src=x onerror=alert(1)>\u202e'\"`\u2028"
 
+NUMBER = "447700900123"
+
 
 @pytest.fixture(scope="module")
 def frame(frames: Any) -> pd.DataFrame:
@@ -413,6 +415,62 @@ def test_what_is_no_point_in_time_is_refused_with_what_to_give(edge: Any) -> Non
         assert x.filters == Filters()
         with pytest.raises(ConfigError, match="not a point in time"):
             quality_report(_hangups(10), **{name: edge})
+
+
+#: Values that a list of the API does not have, and that a browser or a mask could take for others.
+ODD = ["odd_way", "odd way", NUMBER, "", " ", "none known", "Bob Smith", "bob@example.org", "\u0130zmir", "a\x00b",
+       "inbound", "answered", "busy", "23410", None]  # fmt: skip
+
+
+def _odd_legs() -> pd.DataFrame:
+    """Legs of calls with every odd value in every column that can be filtered by, and in those that are searched."""
+    count = len(ODD)
+    values = {
+        name: pd.array([ODD[(place * step) % count] for place in range(count)], dtype="str")
+        for step, name in ((1, "direction"), (2, "outcome"), (4, "network_code"), (7, "country"))
+    }
+    at = pd.date_range("2026-05-04 09:00", periods=count, freq="1h", tz="UTC")
+    return pd.DataFrame({
+        "conversation_id": [f"CON-{place}" for place in range(count)], "leg_id": [f"leg-{place}" for place in
+        range(count)], "started_at": at, "answered": False, "open": False, "from_address": NUMBER,
+        "to_address": "Bob Smith", **values,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_every_option_gives_as_many_calls_as_it_says(mask: bool) -> None:  # noqa: FBT001
+    x = explore(_odd_legs(), mask=mask)
+    options = state(x)["options"]
+    assert len(options["directions"]) > 8
+    assert "" not in options["networks"]
+    for name in LISTS:
+        assert sum(options[name].values()) == len(ODD)
+        for value, count in options[name].items():
+            ask(x, do="filter", filters={name: [value]})
+            assert (state(x)["error"], len(x.calls)) == ("", count), (name, value)
+            x.filters = Filters()
+            assert len(x.filter(**{name: value}).calls) == count, (name, value)
+            x.filters = Filters()
+    x.filter(directions=NUMBER)
+    assert x.calls["direction"].to_list() == [NUMBER]
+
+
+def test_a_word_that_neither_the_api_nor_the_data_has_is_refused() -> None:
+    x = explore(_odd_legs())
+    for wrong in ({"directions": "inbuond"}, {"outcomes": ["busy", "bussy"]}, {"verdicts": "odd_way"}):
+        with pytest.raises(ConfigError, match=f"is not one of {next(iter(wrong))}: .*(odd_way|poor)"):
+            x.filter(**wrong)
+        assert x.filters == Filters()
+    # What the API may send is allowed wherever it is missing, and what was set stays.
+    assert len(x.filter(outcomes="redirected").calls) == 0
+    x.filter(outcomes=(), directions="odd_way").reload(_hangups(10))
+    assert state(x)["options"]["directions"] == {"outbound": 1, "odd_way": 0}
+    assert x.filter(text="CON").filters == Filters(directions="odd_way", text="CON")
+    ask(x, do="filter", filters=state(x)["filters"])
+    assert state(x)["error"] == ""
+    x.filter(directions="outbound")
+    with pytest.raises(ConfigError, match="'odd_way' is not one of directions: inbound, outbound, none known"):
+        x.filter(directions="odd_way")
 
 
 def test_what_is_no_filter_is_refused_and_changes_nothing() -> None:

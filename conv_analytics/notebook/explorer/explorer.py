@@ -79,9 +79,9 @@ class Explorer(RequestWidget):
         """The explorer itself."""
         return self
 
-    def _read(self, data: Any) -> None:
+    def _read(self, data: Any, filters: Filters | None = None) -> None:
         frame, verdicts = cached_calls(data, profile_of(self._profile))
-        self._view = View(frame, tz=self._tz, mask=self._mask)
+        self._view = View(frame, tz=self._tz, mask=self._mask, filters=filters)
         self._data, self._verdicts = data, verdicts
 
     @property
@@ -158,9 +158,8 @@ class Explorer(RequestWidget):
         """Show other data with the same filters, such as a folder after an export; its calls stay selected."""
         with self._lock, self.hold_sync():
             before, opened = self._view, [] if self._opened is None else [self._opened]
-            self._read(data)
+            self._read(data, before.filters)
             self._generation += 1
-            self._view.filters = before.filters
             self._view.order(before.sort, descending=before.descending)
             self._view.choose(self._view.same_calls(before, before.chosen))
             self._opened = next(iter(self._view.same_calls(before, opened)), None)

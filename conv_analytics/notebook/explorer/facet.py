@@ -14,7 +14,7 @@ Rows = npt.NDArray[np.bool_]
 
 
 class Facet:
-    """The values of one column, numbered once, so that filtering by them is fast.
+    """The values of one column, numbered once, so that filtering by them is fast. An empty text is no value.
 
     Examples
     --------
@@ -26,7 +26,7 @@ class Facet:
     """
 
     def __init__(self, column: pd.Series) -> None:
-        codes, values = pd.factorize(column.astype("str").fillna(NONE), sort=True)
+        codes, values = pd.factorize(column.astype("str").replace("", NONE).fillna(NONE), sort=True)
         self._codes = codes
         self.values = tuple(map(str, values))
 

@@ -21,8 +21,8 @@ LISTS = {
     "outcomes": "outcome",
     "verdicts": "verdict",
 }
-#: The values that some of them allow; the others allow any.
-_ALLOWED = {
+#: The words that are known for some of them, whatever the data is; data may have others, but for verdicts.
+KNOWN = {
     "directions": ("inbound", "outbound", NONE),
     "outcomes": tuple(CLASSES),
     "verdicts": tuple(RANK),
@@ -46,7 +46,8 @@ class Filters:
     Raises
     ------
     ConfigError
-        If a filter does not allow a value.
+        If a value is not a text, or not a verdict. Directions and outcomes that neither the API nor the explored data
+        has are refused when the filters are set.
 
     Examples
     --------
@@ -73,10 +74,11 @@ class Filters:
             wanted = getattr(self, name)
             wanted = () if wanted is None else wanted if isinstance(wanted, Iterable) else (wanted,)
             values = tuple(dict.fromkeys((wanted,) if isinstance(wanted, str) else wanted))
-            known = _ALLOWED.get(name)
             for value in values:
-                if not isinstance(value, str) or (known is not None and value not in known):
-                    raise ConfigError(f"{value!r} is not one of {name}: {', '.join(known or ('texts',))}.")
+                if not isinstance(value, str):
+                    raise ConfigError(f"{value!r} is not one of {name}: texts.")
+                if name == "verdicts":
+                    require_known(name, value, KNOWN[name])
             object.__setattr__(self, name, values)
         if not isinstance(self.text, str):
             raise ConfigError(f"text={self.text!r} is not a text.")
@@ -110,6 +112,12 @@ class Filters:
         return "; ".join(parts) or "all calls"
 
 
+def require_known(name: str, value: str, known: Iterable[str]) -> None:
+    """Refuse a value of a list that is not a known one."""
+    if value not in known:
+        raise ConfigError(f"{value!r} is not one of {name}: {', '.join(known)}.")
+
+
 def _text(edge: datetime | date | str | None) -> str:
     """An edge in the spelling that a browser's field of a day reads: of ISO 8601's others it would show none."""
     if edge is None or isinstance(edge, date):
@@ -118,4 +126,4 @@ def _text(edge: datetime | date | str | None) -> str:
     return date.fromisoformat(edge).isoformat() if day else datetime.fromisoformat(edge).isoformat()
 
 
-__all__ = ["LISTS", "NONE", "Filters"]
+__all__ = ["KNOWN", "LISTS", "NONE", "Filters", "require_known"]

@@ -14,7 +14,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.glossary import term
 from conv_analytics.notebook.clock import on_clock_column
 from conv_analytics.notebook.explorer.facet import Facet, Rows
-from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
+from conv_analytics.notebook.explorer.filters import KNOWN, LISTS, NONE, Filters, require_known
 from conv_analytics.notebook.explorer.search_index import SearchIndex
 from conv_analytics.notebook.html import clean
 from conv_analytics.notebook.palette import QUALITY
@@ -65,6 +65,8 @@ class View:
         IANA name of the time zone.
     mask
         False shows numbers and names unmasked.
+    filters
+        The first filters, which may be those of a view of other data.
 
     Attributes
     ----------
@@ -72,14 +74,16 @@ class View:
         Positions in `frame` of the selected calls, in the order they were selected.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True) -> None:
+    def __init__(
+        self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True, filters: Filters | None = None
+    ) -> None:
         self.frame, self.tz, self._zone = frame.reset_index(drop=True), tz, zone_info(tz)
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
         self._facets = {name: Facet(self._masked_column(column)) for name, column in LISTS.items()}
         self._ranks: dict[str, Places] = {}
-        self._filters = Filters()
+        self._filters = filters or Filters()
         self._apply()
 
     @property
@@ -90,6 +94,12 @@ class View:
     @filters.setter
     def filters(self, filters: Filters) -> None:
         period_of(filters.since, filters.until, self.tz)
+        for name, facet in self._facets.items():
+            # A value that is set already stays allowed: other data may have been read since.
+            known = dict.fromkeys((*KNOWN.get(name, ()), *facet.values, *self._chosen(name)))
+            for value, shown in zip(filters.listed(name), self._chosen(name, filters), strict=True):
+                if name in KNOWN and shown not in known:
+                    require_known(name, value, known)
         self._filters, self.first = filters, 0
         self._apply()
 
@@ -168,10 +178,10 @@ class View:
         column = self.frame[name].astype("str")
         return column.map({value: self.display.column(name, value) for value in column.dropna().unique()}).astype("str")
 
-    def _chosen(self, name: str) -> list[str]:
+    def _chosen(self, name: str, filters: Filters | None = None) -> list[str]:
         """The chosen values of a list, as they are shown."""
-        column = LISTS[name]
-        return [each if each == NONE else self.display.column(column, each) for each in self._filters.listed(name)]
+        values = (self._filters if filters is None else filters).listed(name)
+        return [each if each == NONE else self.display.column(LISTS[name], each) or NONE for each in values]
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.int8]:
