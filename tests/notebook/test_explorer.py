@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import random
+import unicodedata
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -187,19 +188,72 @@ def test_what_is_masked_is_found_as_a_whole_or_by_what_is_shown(frames: Any, fra
 
 def test_a_search_finds_what_any_shown_text_contains(frame: pd.DataFrame) -> None:
     view = View(frame)
-    people = [[view.display.column(name, value) for value in frame[name]] for name in ("from_address", "to_address")]
-    others = [frame[name].to_list() for name in ("conversation_id", "worst_leg_id", "network_code", "country",
-                                                 "outcome", "sip_code", "rule")]  # fmt: skip
-    texts = [{str(cell).lower() for cell in row if not pd.isna(cell)} for row in zip(*people, *others, strict=True)]
+    names = ["from_address", "to_address", "conversation_id", "worst_leg_id", "network_code", "country", "sip_code"]
+    shown = [[view.display.column(name, str(value)) for value in frame[name].dropna()] for name in names]
+    cells = [pd.Series(texts, frame.index[frame[name].notna()]).reindex(frame.index).to_list()
+             for name, texts in zip(names, shown, strict=True)]  # fmt: skip
+    # Words of ours are shown with spaces, and found with underscores, too.
+    for name in ("outcome", "rule"):
+        cells += [frame[name].to_list(), frame[name].str.replace("_", " ").to_list()]
+    texts = [{str(cell).lower() for cell in row if not pd.isna(cell)} for row in zip(*cells, strict=True)]
     dice = random.Random(5)
-    forms = ["#", "***", "+44***", "none known", "4", "\u0130", "a.b", "(", "", "  Busy "]
+    forms = ["#", "***", "+44***", "none known", "4", "\u0130", "a.b", "(", "", "  Busy ", "no answer", "NO_ANSWER"]
     forms += [text[at : at + dice.randrange(1, 7)] for text in map(dice.choice, map(sorted, texts))
               for at in (dice.randrange(len(text)),)][:40]  # fmt: skip
     for form in forms:
         view.filters = Filters(text=form)
-        wanted = {form.strip().lower(), view.display.party(form.strip().lstrip("+") or form.strip()).lower()}
+        # The dotted capital I of Turkish is like any other.
+        wanted = {form.strip().lower().replace("i\u0307", "i"),
+                  view.display.party(form.strip().lstrip("+") or form.strip()).lower()}  # fmt: skip
         expected = {place for place, row in enumerate(texts) if any(part in text for part in wanted for text in row)}
         assert {*view.calls.index} == (expected if form.strip() else {*frame.index}), form
+
+
+def _hostile_calls() -> pd.DataFrame:
+    """Calls with odd values and odd people."""
+    people = [NUMBER, "+44 7700 900123", "Stra\u00dfe", "\u039f\u0394\u039f\u03a3", "\u0130zmir", "Jose\u0301",
+              "50%_off (x) [y]", "bob@example.org", "sip:447700900123@example.org", "a\x00b\u202ec", "\ufb01n", " Al ",
+              None, "anonymous", "tel:+44-7700-900123"]  # fmt: skip
+    legs = _odd_legs().assign(
+        from_address=pd.array(people, dtype="str"), to_address=pd.array(people[1:] + people[:1], dtype="str")
+    )
+    legs.loc[3, "conversation_id"], legs.loc[4, "leg_id"] = f"CON-{NUMBER}", "Alice Smithson"
+    return judged_calls(legs)
+
+
+@pytest.mark.parametrize("mask", [True, False])
+def test_what_a_cell_shows_finds_its_row(frame: pd.DataFrame, mask: bool) -> None:  # noqa: FBT001
+    for data in (_hostile_calls(), frame.drop_duplicates(["outcome", "rule"]).head(40)):
+        view = View(data, mask=mask)
+        searched = {"from_address", "to_address", "country", "network_code", "outcome", "rule", "conversation_id"}
+        columns = [place for place, name in enumerate(COLUMNS) if name in searched]
+        assert len(columns) == len(searched)
+        for place, cells in list(view.page()):
+            for text in {cells[column] for column in columns} - {""}:
+                for form in (text, text.upper(), text.lower(), unicodedata.normalize("NFD", text), f" {text}\n"):
+                    view.filters = Filters(text=form)
+                    assert place in view.calls.index, (form, cells)
+
+
+def test_a_part_of_what_is_masked_is_found_nowhere() -> None:
+    view = View(_hostile_calls())
+    for part in (NUMBER[2:8], "7700 900", "Smithson", "bob@", "\u0130zm"):
+        view.filters = Filters(text=part)
+        assert view.calls.empty, part
+
+
+def test_case_and_composition_make_no_difference() -> None:
+    view = View(_hostile_calls(), mask=False)
+    for forms, rows in (
+        (("Stra\u00dfe", "STRASSE", "stra\u00dfe", "strasse", "asse"), 2),
+        (("\u039f\u0394\u039f\u03a3", "\u03bf\u03b4\u03bf\u03c2", "\u03bf\u03b4\u03bf\u03c3"), 2),
+        (("\u0130zmir", "i\u0307zmir", "izmir", "IZMIR"), 4),
+        (("Jose\u0301", "Jos\u00e9", "JOS\u00c9", "JOSE\u0301"), 2),
+        (("50%_off", "(x", "[Y]", "50%"), 2),
+    ):
+        for form in forms:
+            view.filters = Filters(text=form)
+            assert len(view.calls) == rows, form
 
 
 def test_a_click_shows_the_verdicts_that_the_table_has(frames: Any) -> None:

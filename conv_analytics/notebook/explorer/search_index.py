@@ -1,7 +1,8 @@
-"""A search index of a text column: each distinct text is searched once."""
+"""A search index of a text column: each distinct text is searched once, whatever its case and its composition."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -12,15 +13,29 @@ import pyarrow.compute as pc
 from conv_analytics.notebook.explorer.facet import Rows
 
 
+def fold(text: str) -> str:
+    r"""A text in the form in which texts are compared: without case, letters and their accents composed.
+
+    The Turkish dotted capital I is compared like any other I.
+
+    >>> fold("Stra\u00dfe"), fold("Jose\u0301") == fold("JOS\u00c9"), fold("\u0130zmir")
+    ('strasse', True, 'izmir')
+    """
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold().replace("i\u0307", "i"))
+
+
 class SearchIndex:
-    """The displayed texts of a column, in lower case.
+    """The displayed texts of a column, as `fold` compares them.
 
     Parameters
     ----------
     column
         Texts, numbers or nulls.
     display
-        Formats its distinct values; they are shown unchanged when absent.
+        Formats its distinct values; they are shown unchanged when absent. Other spellings by which a value is found
+        may follow, each on a line.
 
     Examples
     --------
@@ -32,14 +47,14 @@ class SearchIndex:
     def __init__(self, column: pd.Series, display: Callable[[Iterable[str]], list[str]] | None = None) -> None:
         self._places, values = pd.factorize(column.astype("str"))
         texts = values if display is None else display(values.tolist())
-        self._texts = pc.utf8_lower(pa.array(texts, type=pa.large_string()))
+        self._texts = pa.array(map(fold, texts), type=pa.large_string())
 
     def containing(self, part: str) -> Rows:
         """The rows whose text contains a part."""
-        hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
+        hits = pc.match_substring(self._texts, fold(part)).to_numpy(zero_copy_only=False)
         # A null has the position -1: the last.
         rows: Rows = np.append(hits, False)[self._places].astype(bool)
         return rows
 
 
-__all__ = ["SearchIndex"]
+__all__ = ["SearchIndex", "fold"]

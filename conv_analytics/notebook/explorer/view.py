@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import duration
 from conv_analytics.privacy.display import Display
+from conv_analytics.privacy.safe_patterns import API_ID
 from conv_analytics.time_zones import on_clock, zone_info
 
 #: Rows of a page: what is sent to the browser at once.
@@ -51,6 +52,8 @@ NOT_ANSWERED = "not answered"
 CLASSES = (*QUALITY, NOT_ANSWERED)
 _PEOPLE = ("from_address", "to_address")
 _SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
+#: Words of ours with underscores, which are shown with spaces.
+_OF_WORDS = frozenset({"outcome", "rule"})
 Places = npt.NDArray[np.intp]
 
 
@@ -170,8 +173,13 @@ class View:
             return on_clock(value.to_pydatetime(), self._zone).replace(tzinfo=None).isoformat(" ", "seconds")
         if name == "talk_s":
             return duration(round(value * 1_000_000))
-        text = str(self.display.column(name, str(value)))
-        return clean(text.replace("_", " ") if name in {"outcome", "rule"} else text)
+        text = self._shown(name, str(value))
+        return text.replace("_", " ") if name in _OF_WORDS else text
+
+    def _shown(self, name: str, value: str) -> str:
+        """A value as it is shown, masked; of `_OF_WORDS` with underscores."""
+        # The display shows these as they are, too, but it takes longer: half of the searched values are such ids.
+        return value if API_ID.fullmatch(value) else clean(self.display.column(name, value))
 
     def _masked_column(self, name: str) -> pd.Series:
         """A column as it is shown, masked."""
@@ -229,15 +237,21 @@ class View:
         if not filters:
             return rows
         # A part of a text matches only as displayed; a whole number matches by its masked form.
-        forms = {filters.lower(), self.display.party(filters.lstrip("+") or filters).lower()}
+        forms = {clean(form) for form in (filters, self.display.party(filters.lstrip("+") or filters))}
         matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
         return matches
 
     @cached_property
     def _indexes(self) -> list[SearchIndex]:
         """The searched columns, indexed on the first search."""
-        columns = [SearchIndex(self.frame[name]) for name in _SEARCHED]
-        return columns + [SearchIndex(self.frame[name], self.display.parties) for name in _PEOPLE]
+        return [SearchIndex(self.frame[name], partial(self._spellings, name)) for name in (*_SEARCHED, *_PEOPLE)]
+
+    def _spellings(self, name: str, values: Iterable[str]) -> list[str]:
+        """The texts by which values of a column are found: as they are shown, and for words with underscores, too."""
+        if name in _PEOPLE:
+            return list(map(clean, self.display.parties(values)))
+        shown = [self._shown(name, value) for value in values]
+        return [f"{text}\n{text.replace('_', ' ')}" for text in shown] if name in _OF_WORDS else shown
 
 
 __all__ = ["CLASSES", "COLUMNS", "NONE", "NOT_ANSWERED", "PAGE", "TOOLTIPS", "View"]
