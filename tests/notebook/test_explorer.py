@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import random
+import re
 import unicodedata
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -222,7 +223,7 @@ def _hostile_calls() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("mask", [True, False])
-def test_what_a_cell_shows_finds_its_row(frame: pd.DataFrame, mask: bool) -> None:  # noqa: FBT001
+def test_what_a_cell_shows_finds_its_row(frame: pd.DataFrame, mask: bool) -> None:
     for data in (_hostile_calls(), frame.drop_duplicates(["outcome", "rule"]).head(40)):
         view = View(data, mask=mask)
         searched = {"from_address", "to_address", "country", "network_code", "outcome", "rule", "conversation_id"}
@@ -240,6 +241,17 @@ def test_a_part_of_what_is_masked_is_found_nowhere() -> None:
     for part in (NUMBER[2:8], "7700 900", "Smithson", "bob@", "\u0130zm"):
         view.filters = Filters(text=part)
         assert view.calls.empty, part
+
+
+def test_unmasked_no_fewer_numbers_are_found_than_masked() -> None:
+    masked, bare = View(_hostile_calls()), View(_hostile_calls(), mask=False)
+    for form in ("+44 7700 900123", "447700 900123", "+447700900123", NUMBER, "00447700900123", "(+44) 7700-900-123",
+                 "tel:+447700900123", "\uff0b44 7700 900123", "07700 900123", f"sip:{NUMBER}@example.org",
+                 "+44***0123#033", "bob@example.org", "Al", "anonymous", "Jose\u0301"):  # fmt: skip
+        masked.filters = bare.filters = Filters(text=form)
+        found = {*masked.calls["conversation_id"]}
+        assert found <= {*bare.calls["conversation_id"]} or "#" in form, form
+        assert len(found) > 5 or not re.fullmatch(r"\W*(44|0044).*", form), form
 
 
 def test_case_and_composition_make_no_difference() -> None:
@@ -464,7 +476,7 @@ def test_colab_is_told_how_to_show_a_widget(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_is_no_point_in_time_is_refused_with_what_to_give(edge: Any) -> None:
     x = explore(_hangups(10))
     for name in ("since", "until"):
-        with pytest.raises(ConfigError, match=rf"{name}=.* not a point in time\. Give a day or an instant .*2026-11-20"):
+        with pytest.raises(ConfigError, match=rf"{name}=.* not a point in time\. Give a day or an instant"):
             x.filter(**{name: edge})
         assert x.filters == Filters()
         with pytest.raises(ConfigError, match="not a point in time"):
@@ -492,7 +504,7 @@ def _odd_legs() -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("mask", [True, False])
-def test_every_option_gives_as_many_calls_as_it_says(mask: bool) -> None:  # noqa: FBT001
+def test_every_option_gives_as_many_calls_as_it_says(mask: bool) -> None:
     x = explore(_odd_legs(), mask=mask)
     options = state(x)["options"]
     assert len(options["directions"]) > 8

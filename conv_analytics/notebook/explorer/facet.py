@@ -28,21 +28,21 @@ class Facet:
     def __init__(self, column: pd.Series) -> None:
         codes, values = pd.factorize(column.astype("str").replace("", NONE).fillna(NONE), sort=True)
         self._codes = codes
-        self.values = tuple(map(str, values))
+        self.texts = tuple(map(str, values))
 
     def rows_with(self, chosen: Iterable[str]) -> Rows:
         """The rows with one of these values; all rows when none is chosen."""
         wanted = set(chosen)
         if not wanted:
             return np.ones(len(self._codes), dtype=bool)
-        keep = np.array([value in wanted for value in self.values], dtype=bool)
+        keep = np.array([value in wanted for value in self.texts], dtype=bool)
         return keep[self._codes] if len(keep) else np.zeros(0, dtype=bool)
 
     def counts(self, rows: Rows) -> dict[str, int]:
         """How many of some rows have each value; `NONE` comes last."""
-        counts = np.bincount(self._codes[rows], minlength=len(self.values))
-        order = sorted(range(len(self.values)), key=lambda place: (self.values[place] == NONE, place))
-        return {self.values[place]: int(counts[place]) for place in order}
+        counts = np.bincount(self._codes[rows], minlength=len(self.texts))
+        order = sorted(range(len(self.texts)), key=lambda place: (self.texts[place] == NONE, place))
+        return {self.texts[place]: int(counts[place]) for place in order}
 
 
 __all__ = ["Facet", "Rows"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 
@@ -11,6 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.notebook.explorer.facet import Rows
+from conv_analytics.privacy.phones import digits_of
+
+#: What is around the user of a URI.
+_AROUND = re.compile(r"^\s*<?(?:sips?|tel):|[@;?].*$", re.IGNORECASE | re.DOTALL)
 
 
 def fold(text: str) -> str:
@@ -24,6 +29,18 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold().replace("i\u0307", "i"))
+
+
+def number_in(text: str) -> str | None:
+    """The digits of a number, or of a URI of one; None of another text.
+
+    >>> number_in("+44 7700 900123"), number_in("tel:+44-7700-900123"), number_in("Bob")
+    ('447700900123', '447700900123', None)
+    """
+    # Most numbers are in the API's spelling.
+    if text.isascii() and text.isdecimal() and text[0] != "0":
+        return text
+    return digits_of(_AROUND.sub("", text))
 
 
 class SearchIndex:
@@ -57,4 +74,4 @@ class SearchIndex:
         return rows
 
 
-__all__ = ["SearchIndex", "fold"]
+__all__ = ["SearchIndex", "fold", "number_in"]

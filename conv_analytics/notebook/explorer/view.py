@@ -15,7 +15,7 @@ from conv_analytics.glossary import term
 from conv_analytics.notebook.clock import on_clock_column
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import KNOWN, LISTS, NONE, Filters, require_known
-from conv_analytics.notebook.explorer.search_index import SearchIndex
+from conv_analytics.notebook.explorer.search_index import SearchIndex, number_in
 from conv_analytics.notebook.html import clean
 from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
@@ -99,7 +99,7 @@ class View:
         period_of(filters.since, filters.until, self.tz)
         for name, facet in self._facets.items():
             # A value that is set already stays allowed: other data may have been read since.
-            known = dict.fromkeys((*KNOWN.get(name, ()), *facet.values, *self._chosen(name)))
+            known = dict.fromkeys((*KNOWN.get(name, ()), *facet.texts, *self._chosen(name)))
             for value, shown in zip(filters.listed(name), self._chosen(name, filters), strict=True):
                 if name in KNOWN and shown not in known:
                     require_known(name, value, known)
@@ -236,8 +236,10 @@ class View:
         filters = text.strip()
         if not filters:
             return rows
-        # A part of a text matches only as displayed; a whole number matches by its masked form.
-        forms = {clean(form) for form in (filters, self.display.party(filters.lstrip("+") or filters))}
+        # A part of a text matches only as displayed; a whole number matches by its masked form, or in any spelling.
+        spelled = (filters, self.display.party(filters.lstrip("+") or filters))
+        number = None if self.display.on else number_in(filters)
+        forms = {clean(form) for form in (*spelled, number) if form is not None}
         matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
         return matches
 
@@ -247,9 +249,10 @@ class View:
         return [SearchIndex(self.frame[name], partial(self._spellings, name)) for name in (*_SEARCHED, *_PEOPLE)]
 
     def _spellings(self, name: str, values: Iterable[str]) -> list[str]:
-        """The texts by which values of a column are found: as they are shown, and for words with underscores, too."""
+        """The texts by which values of a column are found: as they are shown, and in other spellings."""
         if name in _PEOPLE:
-            return list(map(clean, self.display.parties(values)))
+            people = list(map(clean, self.display.parties(values)))
+            return people if self.display.on else [f"{text}\n{number_in(text) or ''}" for text in people]
         shown = [self._shown(name, value) for value in values]
         return [f"{text}\n{text.replace('_', ' ')}" for text in shown] if name in _OF_WORDS else shown
 
