@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
 import random
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -211,15 +213,20 @@ def test_a_search_finds_what_any_shown_text_contains(frame: pd.DataFrame) -> Non
 
 
 def _hostile_calls() -> pd.DataFrame:
-    """Calls with odd values and odd people."""
+    return judged_calls(_hostile_legs())
+
+
+def _hostile_legs() -> pd.DataFrame:
+    """Legs of calls with odd values and odd people."""
     people = [NUMBER, "+44 7700 900123", "Stra\u00dfe", "\u039f\u0394\u039f\u03a3", "\u0130zmir", "Jose\u0301",
               "50%_off (x) [y]", "bob@example.org", "sip:447700900123@example.org", "a\x00b\u202ec", "\ufb01n", " Al ",
               None, "anonymous", "tel:+44-7700-900123"]  # fmt: skip
     legs = _odd_legs().assign(
         from_address=pd.array(people, dtype="str"), to_address=pd.array(people[1:] + people[:1], dtype="str")
     )
-    legs.loc[3, "conversation_id"], legs.loc[4, "leg_id"] = f"CON-{NUMBER}", "Alice Smithson"
-    return judged_calls(legs)
+    legs.loc[[3, 4], "conversation_id"] = [f"CON-{NUMBER}", "Alice Smithson"]
+    legs.loc[[4, 5], "leg_id"] = ["Alice Smithson", NUMBER]
+    return legs
 
 
 @pytest.mark.parametrize("mask", [True, False])
@@ -314,6 +321,88 @@ def test_people_leave_python_only_when_asked_to(frames: Any, frame: pd.DataFrame
     assert "UNMASKED" in repr(open_)
     assert state(open_)["masked"] is False
     assert any(number in html for number in numbers)
+
+
+#: People in the calls of `_hostile_calls`, and parts of them; none may leave Python.
+PRIVATE = (NUMBER, "7700 900123", "7700-900123", "Bob Smith", "bob@example.org", "Alice Smithson", "Stra\u00dfe",
+           "Mario Rossi")  # fmt: skip
+
+
+def left(x: Any) -> str:
+    """All that has left Python, and what a saved notebook has."""
+    return json.dumps(x.get_state(), ensure_ascii=False) + html.unescape(f"{x._repr_mimebundle_()}")
+
+
+def private(x: Any) -> list[str]:
+    """What of it is private."""
+    found = left(x).casefold()
+    return [each for each in PRIVATE if each.casefold() in found]
+
+
+@pytest.mark.parametrize("name", [*LISTS, "text"])
+def test_filters_that_python_sets_reach_the_browser_masked(name: str) -> None:
+    x = explore(_hostile_legs())
+    refused = 0
+    for value in (*PRIVATE, f"+{NUMBER}", "+44 7700 900123", f" {NUMBER} ", f"call {NUMBER}"):
+        x.filters = Filters()
+        try:
+            x.filter(**{name: value})
+        except ConfigError:
+            refused += 1
+            continue
+        assert getattr(x.filters, name) == (value if name == "text" else (value,))
+        assert private(x) == []
+        found, shown = x.calls.index.to_list(), state(x)["filters"]
+        if name != "text":
+            assert [each in state(x)["options"][name] for each in shown[name]] == [True]
+        # The browser sends what it got with the next change.
+        ask(x, do="filter", filters=shown)
+        assert (state(x)["error"], x.calls.index.to_list()) == ("", found)
+    assert (refused > 0) == (name in {"directions", "outcomes", "verdicts"})
+    x.reload(_hostile_legs())
+    assert private(x) == []
+
+
+def test_what_is_shown_is_searched_for_as_it_was_set() -> None:
+    x = explore(_hostile_legs())
+    for text in ("0123#033", "CON-1", "odd way", "odd_way", ""):
+        assert state(x.filter(text=text))["filters"]["text"] == text
+    bare = explore(_hostile_legs(), mask=False)
+    for text in (*PRIVATE, "no such thing"):
+        assert state(bare.filter(text=text))["filters"]["text"] == text
+    # What somebody types stays while it finds nothing, unless it is a number or an address.
+    for typed, shown in (("no such thing", "no such thing"), ("Mario", "Mario"), (NUMBER, "+44***0123#033"),
+                         ("447700900555", "+44***0555#e7b"), ("Bob Smith", "name#7e3")):  # fmt: skip
+        ask(x, do="filter", filters={"text": typed})
+        assert state(x)["filters"]["text"] == shown, typed
+        x.reload(_hostile_legs())
+        assert state(x)["filters"]["text"] == shown, typed
+        assert typed not in left(x) or typed == shown
+
+
+def test_nothing_private_leaves_python_whatever_is_called() -> None:
+    x = explore(_hostile_legs())
+    ids = x.calls["conversation_id"].to_list()
+    acts: list[Callable[[], Any]] = [
+        lambda: None,
+        *[lambda one=one: x.select(one) for one in ids],
+        lambda: x.select(ids),
+        lambda: x.filter(networks=[NUMBER, "Bob Smith"], text="Alice Smithson"),
+        lambda: ask(x, do="filter", filters={"text": NUMBER, "outcomes": [NUMBER, "Bob Smith"]}),
+        lambda: ask(x, do="filter", filters={"directions": [f"call {NUMBER}"]}),
+        lambda: ask(x, do="filter", filters={"since": NUMBER}),
+        lambda: ask(x, do="sort", column=NUMBER, descending=False),
+        *[lambda name=name: ask(x, do="sort", column=name, descending=True) for name in COLUMNS],
+        lambda: ask(x, do="all"),
+        lambda: [ask(x, do="choose", places=[place], open=place) for place in range(len(ODD))],
+        lambda: x.reload(_hostile_legs().iloc[:7]),
+    ]
+    for place, act in enumerate(acts):
+        act()
+        assert private(x) == [], place
+    with pytest.raises(ConfigError):
+        x.select("Mario Rossi")
+    assert private(x) == []
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ def filtering(view: View) -> dict[str, Any]:
     """The filters, their options, and the numbers and bars of the calls that pass."""
     numbers = summary(view)
     return {
-        "filters": view.filters.plain(), "options": view.options(), "masked": numbers.masked,
+        "filters": view.shown_filters.plain(), "options": view.options(), "masked": numbers.masked,
         "numbers": [list(part) for part in numbers.parts()],
         "bins": [[each.at, list(each.counts)] for each in bins(view)],
     }  # fmt: skip

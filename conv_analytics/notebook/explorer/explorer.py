@@ -160,6 +160,7 @@ class Explorer(RequestWidget):
             before, opened = self._view, [] if self._opened is None else [self._opened]
             self._read(data, before.filters)
             self._generation += 1
+            self._view.typed = before.typed
             self._view.order(before.sort, descending=before.descending)
             self._view.choose(self._view.same_calls(before, before.chosen))
             self._opened = next(iter(self._view.same_calls(before, opened)), None)
@@ -196,6 +197,7 @@ class Explorer(RequestWidget):
         match request["do"]:
             case "filter":
                 view.filters = Filters.of(request["filters"])
+                view.typed = view.filters.text
                 self.filtering, self.table = browser_state.filtering(view), self._table()
             case "sort":
                 view.order(request["column"], descending=bool(request["descending"]))

@@ -38,7 +38,7 @@ def fragment(view: View) -> str:
     """The HTML for a saved notebook without a kernel, and for front ends without widgets."""
     numbers, over_time = summary(view), bins(view)
     rows = [cells for _, cells in view.page()][:ROWS]
-    caption = view.display.text(str(view.filters))
+    caption = str(view.shown_filters)
     if len(rows) < numbers.calls:
         caption += f"; the first {len(rows):,} of {numbers.calls:,}"
     # An untrusted notebook loses its styles: the text has to be enough.

@@ -64,7 +64,7 @@ class SearchIndex:
     def __init__(self, column: pd.Series, display: Callable[[Iterable[str]], list[str]] | None = None) -> None:
         self._places, values = pd.factorize(column.astype("str"))
         texts = values if display is None else display(values.tolist())
-        self._texts = pa.array(map(fold, texts), type=pa.large_string())
+        self._texts = pa.array(list(map(fold, texts)), type=pa.large_string())
 
     def containing(self, part: str) -> Rows:
         """The rows whose text contains a part."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -21,7 +23,7 @@ from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import duration
 from conv_analytics.privacy.display import Display
-from conv_analytics.privacy.safe_patterns import API_ID
+from conv_analytics.privacy.safe_patterns import API_ID, UUID
 from conv_analytics.time_zones import on_clock, zone_info
 
 #: Rows of a page: what is sent to the browser at once.
@@ -54,6 +56,8 @@ _PEOPLE = ("from_address", "to_address")
 _SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
 #: Words of ours with underscores, which are shown with spaces.
 _OF_WORDS = frozenset({"outcome", "rule"})
+#: Ids by UUIDs, which identify nobody, and ids that number parts of such.
+_UUID_ID = re.compile(rf"(?:{API_ID.pattern}|{UUID.pattern})(?:-[0-9]{{1,6}})?")
 Places = npt.NDArray[np.intp]
 
 
@@ -75,6 +79,8 @@ class View:
     ----------
     chosen
         Positions in `frame` of the selected calls, in the order they were selected.
+    typed
+        The text to search for that was typed in the browser last.
     """
 
     def __init__(
@@ -83,6 +89,7 @@ class View:
         self.frame, self.tz, self._zone = frame.reset_index(drop=True), tz, zone_info(tz)
         self.display = Display(on=mask)
         self.chosen: list[int] = []
+        self.typed = ""
         self.sort, self.descending, self.first = "started_at", True, 0
         self._facets = {name: Facet(self._masked_column(column)) for name, column in LISTS.items()}
         self._ranks: dict[str, Places] = {}
@@ -105,6 +112,12 @@ class View:
                     require_known(name, value, known)
         self._filters, self.first = filters, 0
         self._apply()
+
+    @property
+    def shown_filters(self) -> Filters:
+        """The filters as the browser gets them, masked like the calls: they still pass the same calls."""
+        lists: dict[str, Any] = {name: tuple(self._chosen(name)) for name in LISTS}
+        return replace(self._filters, **lists, text=self._shown_text(self._filters.text))
 
     @property
     def calls(self) -> pd.DataFrame:
@@ -178,8 +191,10 @@ class View:
 
     def _shown(self, name: str, value: str) -> str:
         """A value as it is shown, masked; of `_OF_WORDS` with underscores."""
-        # The display shows these as they are, too, but it takes longer: half of the searched values are such ids.
-        return value if API_ID.fullmatch(value) else clean(self.display.column(name, value))
+        # The display shows such ids as they are, too, but it takes longer, and half of the searched values are some.
+        if _UUID_ID.fullmatch(value):
+            return value
+        return _clean(self.display.column(name, value))
 
     def _masked_column(self, name: str) -> pd.Series:
         """A column as it is shown, masked."""
@@ -232,16 +247,30 @@ class View:
         return rows
 
     def _matching(self, text: str) -> Rows:
-        rows = np.ones(len(self.frame), dtype=bool)
-        filters = text.strip()
-        if not filters:
-            return rows
-        # A part of a text matches only as displayed; a whole number matches by its masked form, or in any spelling.
-        spelled = (filters, self.display.party(filters.lstrip("+") or filters))
-        number = None if self.display.on else number_in(filters)
-        forms = {clean(form) for form in (*spelled, number) if form is not None}
-        matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
-        return matches
+        self._found: dict[str, bool] = {}
+        rows = np.zeros(len(self.frame), dtype=bool)
+        for form in self._forms(text.strip()):
+            found: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes])
+            self._found[form] = bool(found.any())
+            rows |= found
+        return rows if self._found else ~rows
+
+    def _forms(self, text: str) -> list[str]:
+        """What is searched for: the text; and for a whole number or name its masked form, or its digits."""
+        if not text:
+            return []
+        # A part of a text matches only as displayed.
+        spelled = (text, self.display.party(text.lstrip("+") or text), None if self.display.on else number_in(text))
+        return list(dict.fromkeys(clean(form) for form in spelled if form))
+
+    def _shown_text(self, text: str) -> str:
+        """The searched text as the browser may have it: unmasked only if it has it anyway."""
+        forms = self._forms(text.strip())
+        if not self.display.on or not forms or self._found[forms[0]]:
+            return text
+        if self._found[forms[-1]] or text != self.typed:
+            return forms[-1]
+        return self.display.text(text)
 
     @cached_property
     def _indexes(self) -> list[SearchIndex]:
@@ -251,10 +280,20 @@ class View:
     def _spellings(self, name: str, values: Iterable[str]) -> list[str]:
         """The texts by which values of a column are found: as they are shown, and in other spellings."""
         if name in _PEOPLE:
-            people = list(map(clean, self.display.parties(values)))
-            return people if self.display.on else [f"{text}\n{number_in(text) or ''}" for text in people]
+            people = list(map(_clean, self.display.parties(values)))
+            if self.display.on:
+                return people
+            digits = map(number_in, people)
+            return [
+                text if found in {None, text} else f"{text}\n{found}"
+                for text, found in zip(people, digits, strict=True)
+            ]
         shown = [self._shown(name, value) for value in values]
         return [f"{text}\n{text.replace('_', ' ')}" for text in shown] if name in _OF_WORDS else shown
+
+
+def _clean(text: str) -> str:
+    return text if text.isascii() and text.isprintable() else clean(text)
 
 
 __all__ = ["CLASSES", "COLUMNS", "NONE", "NOT_ANSWERED", "PAGE", "TOOLTIPS", "View"]
