@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from conv_analytics import Conversations, Filters, explore, export_panel, show_timeline
+from conv_analytics.analysis import legs
 from conv_analytics.notebook.explorer.view import COLUMNS
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.anywidget_host import WidgetHost
@@ -123,6 +124,39 @@ def test_no_request_is_lost_or_done_twice(host: WidgetHost) -> None:
     rows(page).nth(0).click(modifiers=["Control"])
     expect(selected(page)).to_have_count(2)
     assert len(host.received[-1]["requests"]) == 1, "what is answered is not asked again"
+
+
+def test_masked_filters_are_shown_and_stay(open_page: Open, frames: Any) -> None:
+    """A filter that Python sets by a number is shown by its mask, and stays when another one is changed."""
+    number = "447700900123"
+    x = explore(legs(frames).assign(network_code=number, to_address=number)).filter(networks=number, text=number)
+    host = WidgetHost(open_page(""), x)
+    page = host.page
+    field, search = page.locator("select[name=networks]"), page.get_by_label("Search calls")
+    shown = x.filtering["filters"]["networks"][0]
+    assert "***" in shown
+    expect(field).to_have_value(shown)
+    expect(field).to_have_class("ca-set")
+    expect(field.locator("option:checked")).to_contain_text(shown)
+    expect(search).to_have_value(shown)
+    found = x.calls.index.to_list()
+    assert found
+    page.locator("select[name=directions]").select_option("outbound")
+    host.until("host.model.get('answered') === 1")
+    assert x.filters.directions == ("outbound",)
+    assert x.calls.index.to_list() == [row for row in found if x._view.frame["direction"][row] == "outbound"]
+    expect(field).to_have_value(shown)
+    # What is typed is in nothing that the page keeps, once it is answered.
+    search.fill(number)
+    host.until("host.model.get('answered') === 2")
+    host.until("host.model.get('requests').length === 0")
+    expect(search).to_have_value(number)
+    kept = ["requests", "filtering", "table", "selection", "conversation", "error", "picked", "export"]
+    assert number not in str(host.value(f"{kept}.map((name) => JSON.stringify(host.model.get(name)))"))
+    page.locator("th button[name=talk_s]").click()
+    host.until("host.model.get('answered') === 3")
+    expect(search).to_have_value(shown)
+    assert number not in page.content()
 
 
 def test_it_is_as_light_or_dark_as_the_page(host: WidgetHost) -> None:

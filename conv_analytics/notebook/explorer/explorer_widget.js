@@ -24,7 +24,7 @@ export default {
       panel.show(state);
     };
     const ends = [
-      frame(el, above, calls, below), watchTheme(() => opened.themed()), () => opened.end(),
+      frame(el, above, calls, below), watchTheme(() => opened.themed()), () => opened.end(), () => send.end(),
       follow(model, ["export"], export_),
       follow(model, TRAITS, (changed) => view.show({ ...model.get("headings"), ...model.get("filtering"), ...model.get("table"),
         ...model.get("selection"), error: model.get("error") }, changed)),

@@ -78,6 +78,11 @@ class RequestWidget(anywidget.AnyWidget):
                     self.answered = request["n"]
                     self._handle(request)
 
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:  # noqa: FBT001, FBT002 - as ipywidgets has it
+        """The state, without the requests: they are handled, and may have what a reader typed."""
+        state = super().get_state(key, drop_defaults)
+        return {name: [] if name == "requests" else value for name, value in state.items()}
+
     def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The widget by media type, and the metadata that Colab needs."""
         data, metadata = super()._repr_mimebundle_() or ({}, {})

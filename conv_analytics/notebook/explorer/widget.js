@@ -9,7 +9,10 @@ export function requestSender(model) {
     model.set("requests", [...unanswered(), { n, ...message }]);
     model.save_changes();
   };
-  return Object.assign(send, { pending: () => unanswered().length > 0 });
+  // A front end saves the model: nothing that was typed stays in it.
+  const forget = () => queueMicrotask(() => { if (model.get("requests").length && !unanswered().length) model.set("requests", []); });
+  model.on("change:answered", forget);
+  return Object.assign(send, { pending: () => unanswered().length > 0, end: () => model.off("change:answered", forget) });
 }
 
 /** Calls show(names) with the traits that changed, once for all that came together, and first with all; gives what ends it. */
