@@ -19,6 +19,7 @@ from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.case_counts import case_counts
 from conv_analytics.analysis.finders.offenders import FDR
 from conv_analytics.analysis.maths.stats import CONFIDENCE, MIN_N, benjamini_hochberg, newcombe
+from conv_analytics.analysis.maths.tails import hypergeometric_tail
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 
@@ -39,7 +40,7 @@ class Comparison:
     groups
         A row per group, largest contribution first: the keys; ``k0``, ``n0``, ``k1``, ``n1``, ``rate0``, ``rate1``;
         ``share0``, ``share1`` of all calls; ``mix``, ``rate``, its contribution to each part; ``change`` of its own
-        rate with ``lo``, ``hi`` (Newcombe), ``p``, ``q``, ``enough`` and ``changed``.
+        rate with ``lo``, ``hi`` (Newcombe), ``p``, ``q`` (Fisher's exact test), ``enough`` and ``changed``.
     why
         ``mix``, ``rate`` or ``both``, the parts that are clear, else ``none``. A mix can be clear while the total is
         not: shares of calls are known better than rates, and a rate that moved the other way may hide it.
@@ -103,6 +104,12 @@ def compare(
     period only has the same rate in the other: a new route is mix. Intervals: of the total and of each group Newcombe's
     (method 10); of the parts by normal approximation, rates fixed for mix, shares fixed for rate, each rate's variance
     from (k + 1) / (n + 2). Midpoint weights: E. M. Kitagawa, JASA 50 (1955) 1168.
+
+    ``p`` is Fisher's exact test of a group's two rates, as twice its smaller tail (R. A. Fisher, J. R. Stat. Soc. 98
+    (1935) 39; M. P. Fay, Biostatistics 11 (2010) 373): exact for rare cases and for a short period, and the same when
+    the periods are swapped. ``q`` is adjusted by Benjamini and Hochberg, and ``changed`` is q up to 0.1. Calls count as
+    independent, in tests and intervals: the design effect of `offenders` is not applied, so calls that one number or
+    conversation repeats look like a clearer change than they are.
 
     Examples
     --------
@@ -199,14 +206,10 @@ def _noise(k: Floats, n: Floats) -> Floats:
 
 
 def _two_sided(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> Floats:
-    """The two-sided p value for equal rates, by the pooled normal approximation."""
-    pooled = _ratio(k0 + k1, n0 + n1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.abs(_ratio(k1, n1) - _ratio(k0, n0)) / np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))
-    normal = NormalDist()
-    # Without any variation there is no change.
-    result: Floats = np.array([2 * normal.cdf(-value) if np.isfinite(value) else 1.0 for value in z])
-    return result
+    """Fisher's exact test for equal rates: twice the smaller tail, and NaN without calls in one period."""
+    k, n = k0 + k1, n0 + n1
+    smaller = np.minimum(hypergeometric_tail(k1, n1, k, n), hypergeometric_tail(k0, n0, k, n))
+    return np.where((n0 > 0) & (n1 > 0), np.minimum(2 * smaller, 1.0), np.nan)
 
 
 def _ratio(k: Any, n: Any) -> Floats:

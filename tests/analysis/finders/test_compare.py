@@ -61,6 +61,52 @@ def test_a_new_route_is_mix() -> None:
     assert pd.isna(told.groups.set_index("route").loc["New", "rate0"])
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        # The lady tasting tea, and the convictions of twins: one-sided 0.2428571 and 0.0004652 by R's fisher.test.
+        ((3, 4), (1, 4), 2 * 0.2428571),
+        ((2, 17), (10, 13), 2 * 0.0004652),
+        # Of 4 draws without replacement from 3 cases among 10: none of them, C(7, 4) / C(10, 4).
+        ((0, 4), (3, 6), 2 * 35 / 210),
+        ((5, 10), (5, 10), 1.0),
+        ((0, 10), (0, 20), 1.0),
+    ],
+)
+def test_p_is_fishers_exact_test(before: tuple[int, int], after: tuple[int, int], expected: float) -> None:
+    for one, two in ((before, after), (after, before)):
+        groups = compare(calls(A=one), calls(A=two), by="route", case="ok", min_n=1).groups
+        assert groups["p"].tolist() == pytest.approx([expected], rel=1e-4)
+
+
+def test_two_rare_cases_in_a_short_period_are_no_change() -> None:
+    rare = compare(calls(A=(30, 3000)), calls(A=(2, 30)), by="route", case="ok")
+    assert rare.groups["p"].tolist() == pytest.approx([2 * 0.0391], rel=0.01)
+    assert rare.total["clear"].tolist()[1:] == [False, False]
+    assert compare(calls(A=(30, 3000)), calls(A=(6, 30)), by="route", case="ok").groups["changed"].all()
+    gone = compare(calls(A=(30, 3000), B=(1, 30)), calls(A=(0, 30)), by="route", case="ok").groups
+    assert gone.set_index("route")["p"].isna().to_dict() == {"A": False, "B": True}
+
+
+def test_few_of_many_comparisons_without_a_change_find_one() -> None:
+    draw, found = np.random.default_rng(1), 0
+    for _ in range(40):
+        k0, k1 = draw.binomial(3000, 0.01, 20), draw.binomial(30, 0.01, 20)
+        counts = pd.DataFrame({"route": list("abcdefghijklmnopqrst"), "k0": k0, "n0": 3000, "k1": k1, "n1": 30})
+        found += bool(decomposed(counts, ["route"])[1]["changed"].any())
+    assert found <= 4, "q up to 0.1"
+
+
+def test_millions_of_calls_are_tested_exactly() -> None:
+    counts = pd.DataFrame(
+        {"route": ["a", "b"], "k0": [500_000, 10], "n0": 1_000_000, "k1": [501_400, 40], "n1": 1_000_000}
+    )
+    groups = decomposed(counts, ["route"])[1].set_index("route")
+    # There the normal approximation is as good: z = 1,400 / sqrt(2 * 1,000,000 / 4).
+    assert groups.loc["a", "p"] == pytest.approx(0.0477, rel=0.01)
+    assert groups.loc["b", "p"] == pytest.approx(2 * 1.19e-5, rel=0.01), "40 or more of 50, by the binomial"
+
+
 @pytest.mark.slow
 @given(st.dictionaries(st.sampled_from("abcdef"), PERIOD, min_size=1))
 @example({"a": ((0, 0), (0, 0)), "b": ((0, 1), (1, 1))})
