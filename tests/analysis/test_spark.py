@@ -170,6 +170,31 @@ def test_texts_of_numbers_are_read_and_others_refused_with_ansi_or_without(sessi
     pd.testing.assert_frame_equal(found, plain(analysis.kpi(FEW, scope="all")), check_dtype=False)
 
 
+@pytest.mark.parametrize("ansi", ["true", "false"])
+def test_values_of_other_types_are_read_as_in_memory_or_refused(session: Any, ansi: str) -> None:
+    own = session.newSession()
+    own.conf.set("spark.sql.ansi.enabled", ansi)
+
+    def read(value: str, table: str, column: str) -> Any:
+        frame = own.sql(f"select {value} as {column}")
+        return Rows.read(Source.of({table: frame}), table, [column]).collect()[column].astype("object").iloc[0]
+
+    for value, expected in (("'486.0'", 486), ("486d", 486), (f"'{2**53 + 1}'", 2**53 + 1), ("486.00", 486)):
+        assert read(value, "hangups", "sip_code") == expected
+    for value in ("''", "'Infinity'", "double('NaN')", "double('-Infinity')"):
+        assert pd.isna(read(value, "hangups", "mos_score"))
+    for value, expected in (("1", True), ("0d", False), ("1.0", True)):
+        assert read(value, "call_records", "successful") == expected
+    for value in ("'200.5'", "200.5d", "200.5", "'1_000'", "1e30d", "double('Infinity')"):
+        with pytest.raises(Exception, match=r"no whole number|no number|not a bigint"):
+            read(value, "hangups", "sip_code")
+    with pytest.raises(Exception, match="no number"):
+        read("'NaN'", "hangups", "mos_score")
+    for value in ("2", "0.5d", "'true'"):
+        with pytest.raises(Exception, match=r"cannot be read as boolean: .* is neither true nor false"):
+            read(value, "call_records", "successful")
+
+
 def test_instants_are_those_of_utc_and_need_a_zone(session: Any) -> None:
     few = {name: spark_frame(session, frame) for name, frame in FEW.items()}
     since = datetime(2026, 5, 4, 9, tzinfo=UTC)

@@ -61,7 +61,7 @@ def _as(table: str, name: str, series: pd.Series[Any], kind: Any, dtype: str) ->
             return _texts(series)
         series = _plain_values(series)
         if dtype == "boolean":
-            return series.astype("boolean")
+            return _truths(series)
         return _numbers(table, name, series, dtype)
     except (OverflowError, TypeError, ValueError) as error:
         raise ConfigError(
@@ -91,10 +91,29 @@ def _numbers(table: str, name: str, series: pd.Series[Any], dtype: str) -> pd.Se
         known = known.map(lambda value: int(value) if isinstance(value, Decimal) and value == int(value) else value)
     numbers = pd.to_numeric(known).dropna()  # An empty text is no number.
     if dtype == "float64":
-        return numbers.astype("Float64").astype("float64").reindex(series.index)
+        return _finite(numbers.astype("Float64").astype("float64").reindex(series.index))
     if len(numbers) and not _LEAST <= int(numbers.min()) <= int(numbers.max()) <= _MOST:
         raise OverflowError(f"{numbers.abs().max()} does not fit in 64 bits")
+    if pd.api.types.is_float_dtype(numbers.dtype):
+        numbers = numbers.astype("float64")  # Nullable floats would lose their fractions.
     return numbers.astype("Int64").reindex(series.index)
+
+
+def _finite(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Infinity is null, as in tables of an export."""
+    infinite = np.isinf(series.to_numpy())
+    return series.mask(infinite) if infinite.any() else series
+
+
+def _truths(series: pd.Series[Any]) -> pd.Series[Any]:
+    """0 and 1 of any type of numbers are truth values, as are those of pandas; other numbers and texts are none."""
+    if pd.api.types.infer_dtype(series, skipna=True) == "decimal":
+        series = series.map(lambda value: int(value) if value in {0, 1} else float(value), na_action="ignore")
+    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
+        known = series.dropna()
+        if not known.isin([0, 1]).all():
+            raise ValueError(f"{known[~known.isin([0, 1])].iloc[0]} is neither true nor false")
+    return series.astype("boolean")
 
 
 def _texts(series: pd.Series[Any]) -> pd.Series[Any]:

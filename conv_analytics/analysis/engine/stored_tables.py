@@ -97,6 +97,8 @@ def as_it_is(column: Any, kind: Any) -> pa.Array | None:
     """A column that already has its kind, perhaps in another representation; None otherwise."""
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     wanted = arrow_type(kind)
+    if pa.types.is_floating(wanted) and column.type in {pa.float32(), pa.float64()}:
+        return _finite(column.cast(wanted))
     if column.type == wanted:
         return column
     values = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
@@ -108,6 +110,12 @@ def as_it_is(column: Any, kind: Any) -> pa.Array | None:
         return column.cast(wanted)
     except pa.ArrowInvalid:  # Unsigned, and above the range of int64.
         return None
+
+
+def _finite(column: pa.Array) -> pa.Array:
+    """NaN and infinity are null, as in tables of an export."""
+    finite = pc.is_finite(column)
+    return column if pc.all(finite).as_py() is not False else pc.if_else(finite, column, pa.scalar(None, column.type))
 
 
 class FolderTable:

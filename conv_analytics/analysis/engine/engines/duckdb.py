@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -21,6 +22,8 @@ from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 from conv_analytics.errors import ConfigError, MemoryExhausted
 
 T = TypeVar("T")
+#: The message of `SqlWords.refused` in that of a cast.
+_REFUSED = re.compile(r"Could not convert string '(Column .* cannot be read as .*)' to [A-Z0-9]+")
 
 WORDS = SqlWords(
     micros="epoch_us({})",
@@ -35,6 +38,9 @@ WORDS = SqlWords(
     seconds="epoch({})",
     mark='"',
     floats=frozenset({"FLOAT", "DOUBLE"}),
+    matches="regexp_full_match({}, '{}')",
+    # Not `error()`: DuckDB moves no filter past it.
+    refused="cast({} as {})",
 )
 
 
@@ -59,6 +65,8 @@ class DuckdbEngine(LazyEngine):
             raise MemoryExhausted(str(error).splitlines()[0]) from error
         except duckdb.ConversionException as error:
             reason = str(error).splitlines()[0].removeprefix("Conversion Error: ")
+            if refused := _REFUSED.search(reason):
+                raise ConfigError(f"{refused[1]}. Convert it first.") from error
             raise ConfigError(f"A value of the relations cannot be read: {reason} Convert it first.") from error
 
     def project(self, native: Any, columns: Sequence[str]) -> Any:

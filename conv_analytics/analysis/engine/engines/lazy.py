@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
 from conv_analytics.analysis.engine.engines.protocol import NoCache, Part
+from conv_analytics.analysis.engine.engines.sql_values import SqlValue
 from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 from conv_analytics.analysis.engine.expressions import Value
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
@@ -163,12 +164,15 @@ class LazyEngine(NoCache, ABC):
             raise coerce.no_instants(table, name, actual, naive=actual.startswith(words.instants))
         if kind in _NUMBERS and actual.lower().startswith(_NO_NUMBERS):
             raise coerce.no_numbers(table, name, actual, f"in SQL: {words.seconds.format(value)} as {value}")
-        if reading and actual in words.floats:
-            value = f"case when isnan({value}) then null else {value} end"
-        if actual == wanted:
+        if actual == wanted == words.text:
             return value
         if wanted == words.text and (actual in words.floats or actual.upper().startswith("DECIMAL")):
-            return self._text_of_number(value)
+            known = f"case when isnan({value}) then null else {value} end" if actual in words.floats else value
+            return self._text_of_number(known if reading else value)
+        if reading and kind is not datetime:
+            return SqlValue(words, self.cast, f"Column {name!r} of {table}", value, actual).read(kind)
+        if actual == wanted:
+            return value
         return self.cast(value, actual, wanted)
 
     def _text_of_number(self, value: str) -> str:

@@ -29,6 +29,8 @@ WORDS = SqlWords(
     seconds="unix_micros(timestamp_micros(0) + {}) / 1e6",
     mark="`",
     floats=frozenset({"float", "double"}),
+    matches="{} rlike '{}'",
+    refused="raise_error({})",
 )
 
 
@@ -51,7 +53,10 @@ class SparkEngine(LazyEngine):
         return dict(native.dtypes)
 
     def cast(self, value: str, actual: str, target: str) -> str:
-        """See `LazyEngine`; without ANSI mode, Spark turns texts that are not numbers into null."""
+        """See `LazyEngine`; without ANSI mode, Spark turns wrong texts into null, and limits large numbers."""
+        if target == "bigint" and actual.startswith(("float", "double", "decimal")):
+            wrong = f"raise_error(concat('a number that is not a {target}: ', cast({value} as string)))"
+            return f"if({value} < -{2**63}d or {value} >= {2**63}d, {wrong}, cast({value} as {target}))"
         if actual != "string":
             return f"cast({value} as {target})"
         wrong = f"raise_error(concat('a text that is not a {target}: ', {value}))"

@@ -1,7 +1,8 @@
 """The parts of SQL in which engines differ.
 
 >>> words = SqlWords("epoch_us({})", "make_timestamptz({})", "hash({})", 0, 2**64 - 1, {int: "BIGINT"}, "VARCHAR",
-...                  untyped="NULL", instants="TIMESTAMP", mark='"', seconds="epoch({})", floats=frozenset({"DOUBLE"}))
+...                  untyped="NULL", instants="TIMESTAMP", mark='"', seconds="epoch({})", floats=frozenset({"DOUBLE"}),
+...                  matches="regexp_full_match({}, '{}')", refused="cast({} as {})")
 >>> words.null("sip_code", int)
 'cast(null as BIGINT) as "sip_code"'
 """
@@ -37,6 +38,9 @@ class SqlWords:
         Quotation mark of names.
     floats
         The types that can hold NaN, which frames made of pandas have where a number is missing.
+    matches, refused
+        Whether a text matches a pattern, and what raises a message, with ``{}`` for these; of the latter also the type
+        that it has instead of a value.
     """
 
     micros: str
@@ -51,6 +55,8 @@ class SqlWords:
     seconds: str
     mark: str
     floats: frozenset[str]
+    matches: str
+    refused: str
 
     def quote(self, name: str) -> str:
         """A name as SQL writes it."""
