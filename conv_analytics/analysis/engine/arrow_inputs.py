@@ -134,7 +134,7 @@ class ArrowInput:
     def _plain(self, name: str) -> Any:
         """A column as Arrow, its chunks in one, without views and categories."""
         coerce.check_once(self._name, self.columns, (name,))
-        column = self._eager.get_column(name).to_arrow() if _is_polars(self._frame) else self._table.column(name)
+        column = _of_polars(self._eager.get_column(name)) if _is_polars(self._frame) else self._table.column(name)
         if pa.types.is_dictionary(column.type):
             of_nothing = pa.types.is_null(column.type.value_type)
             column = pa.nulls(len(column)) if of_nothing else column.cast(column.type.value_type)
@@ -153,6 +153,20 @@ class ArrowInput:
     def _plain_table(self, places: pa.Array | None) -> pa.Table:
         columns = {name: self._plain(name) for name in self.columns}
         return pa.table(columns if places is None else {name: each.take(places) for name, each in columns.items()})
+
+
+def _of_polars(column: Any) -> Any:
+    """A column of Polars as Arrow, which has no integers of 128 bits: they are of 64, or texts if one does not fit."""
+    if str(column.dtype) not in {"Int128", "UInt128"}:
+        return column.to_arrow()
+    small = column.cast(_polars().Int64, strict=False)
+    return (small if small.null_count() == column.null_count() else column.cast(_polars().String)).to_arrow()
+
+
+def _polars() -> Any:
+    import polars as pl  # noqa: PLC0415  only who gave Polars has it
+
+    return pl
 
 
 def _is_dask(frame: Any) -> bool:

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from conv_analytics.analysis import kpi_values, offenders
+from conv_analytics.analysis import kpi, kpi_values, offenders
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
@@ -127,3 +127,31 @@ def test_numbers_of_duckdb_of_any_width(kind: str) -> None:
     names = ["sip_code", "mos_score"]
     found = Rows.read(Source.of({"hangups": relation}), "hangups", names).result().fetchall()
     assert found == [(486, 486.0) if kind == "enum" else (48, 48.0)]
+
+
+@pytest.mark.parametrize("kind", [each for each in ("Int128", "UInt128") if hasattr(pl, each)])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_integers_of_polars_with_128_bits(kind: str, *, lazy: bool) -> None:
+    def read(value: int, name: str) -> Any:
+        frame = pl.DataFrame({name: pl.Series([value, None], dtype=getattr(pl, kind))})
+        data = {"hangups": frame.lazy() if lazy else frame}
+        return Rows.read(Source.of(data), "hangups", [name]).collect()[name].iloc[0]
+
+    assert read(BIG, "sip_code") == BIG
+    assert read(4, "mos_score") == 4
+    assert read(2**70, "from_number") == str(2**70)
+    assert read(442079460000, "from_number") == "442079460000"
+    with pytest.raises(ConfigError, match=r"'sip_code' of hangups cannot be read as Int64: .* does not fit in 64 bits"):
+        read(2**63, "sip_code")
+
+
+def test_integers_with_128_bits_beside_the_columns_of_a_question() -> None:
+    rows = {
+        "conversation_id": ["a", "b"],
+        "leg_id": ["a", "b"],
+        "direction": ["outbound"] * 2,
+        "answered": [True, False],
+    }
+    frame = pl.DataFrame(rows).with_columns(total=pl.Series([1, 2**100], dtype=pl.Int128))
+    assert kpi(frame, metrics=["asr"], unit="leg")["k"].to_list() == [1]
+    assert offenders(frame, by="total", case="answered", min_n=1)["total"].to_list() == ["1", str(2**100)]
