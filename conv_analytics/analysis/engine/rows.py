@@ -230,10 +230,11 @@ class Rows:
             Sort keys of its rows; a relation, or a frame of Spark, is not sorted.
         """
         rows = self if columns is None else self.select(*(column.name for column in columns))
+        kinds = {column.name: column.kind for column in columns or ()}
         if self.source.kind in {"duckdb", "spark"}:
-            return rows.native
+            return self.source.engine.answer(rows.frame, kinds)
         rows = rows.sort(by) if by else rows
-        return self.source.result(rows._collected({column.name: column.kind for column in columns or ()}))  # noqa: SLF001
+        return self.source.result(rows._collected(kinds))  # noqa: SLF001
 
     def batches(self, *, size: int = BATCH) -> Iterator[pd.DataFrame]:
         """The rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""

@@ -12,11 +12,13 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from conv_analytics import analysis
 from conv_analytics.analysis import kpi, kpi_values, offenders
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
-from tests._helpers.leg_tables import as_pandas
+from tests._helpers.leg_tables import as_pandas, relations
+from tests.analysis import frozen
 
 BIG = 2**53 + 1
 #: Ways of giving a table.
@@ -155,3 +157,27 @@ def test_integers_with_128_bits_beside_the_columns_of_a_question() -> None:
     frame = pl.DataFrame(rows).with_columns(total=pl.Series([1, 2**100], dtype=pl.Int128))
     assert kpi(frame, metrics=["asr"], unit="leg")["k"].to_list() == [1]
     assert offenders(frame, by="total", case="answered", min_n=1)["total"].to_list() == ["1", str(2**100)]
+
+
+#: Questions whose answers to relations are relations that are not computed yet.
+NOT_COMPUTED = (
+    "audio_flow", "call_quality", "calls", "compare_profiles", "conversations", "fault_side", "legs", "quality",
+    "receipts", "recognition", "redials",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world() -> dict[str, pd.DataFrame]:
+    return frozen.world()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("question", NOT_COMPUTED)
+def test_answers_of_duckdb_have_the_types_of_those_in_memory(question: str, world: dict[str, pd.DataFrame]) -> None:
+    ask = getattr(analysis, question)
+    expected = pa.Table.from_pandas(ask(world), preserve_index=False).schema
+    found = pa.table(ask(relations(world)).limit(0)).schema
+    assert found.names == expected.names
+    assert {field.name: str(field.type) for field in found} == {
+        field.name: str(field.type).removeprefix("large_") for field in expected
+    }

@@ -79,6 +79,10 @@ class MemoryEngine(NoCache):
         """See `Engine`."""
         return frame.native
 
+    def answer(self, frame: MemoryFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
+        """See `Engine`."""
+        return coerce.with_answer_dtypes(self.collected(frame), kinds)
+
     def of_pandas(self, frame: pd.DataFrame) -> pd.DataFrame:
         """See `Engine`."""
         return frame

@@ -82,6 +82,9 @@ class Engine(Protocol):
     def native(self, frame: Any) -> Any:
         """The native frame."""
 
+    def answer(self, frame: Any, kinds: Mapping[str, Any]) -> Any:
+        """The native frame, with whole numbers of the declared type; `kinds` are those of its columns."""
+
     def of_pandas(self, frame: pd.DataFrame) -> Any:
         """A small pandas frame as a native one, to be joined with others or returned as an answer."""
 
