@@ -101,7 +101,7 @@ MANGLED = {
 @pytest.mark.parametrize("link", MANGLED)
 @pytest.mark.parametrize("name", ["events", "members"])
 def test_a_list_that_warns_is_read_again_by_the_next_run(link: str, name: str, serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     conversation = long_one(sandbox)
 
     def mangle(page: dict[str, Any], _request: Request) -> None:
@@ -128,7 +128,7 @@ def test_a_list_that_warns_is_read_again_by_the_next_run(link: str, name: str, s
     agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
     assert not mark(tmp_path, conversation).unread
     assert not [each for each in verify(tmp_path) if "not read to their end" in each.what]
-    assert run(sandbox, tmp_path).requests == 1 + 30
+    assert run(sandbox, tmp_path).requests == 1 + 6
 
 
 def first_last(sandbox: Sandbox, conversation: str) -> int:
@@ -136,7 +136,7 @@ def first_last(sandbox: Sandbox, conversation: str) -> int:
 
 
 def test_a_link_that_was_escaped_for_html_is_followed(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=45)
+    sandbox = serve(conversations=24)
 
     def escape(page: dict[str, Any], _request: Request) -> None:
         following = page["_links"].get("next")
@@ -304,7 +304,7 @@ def test_a_conversation_of_ephemeral_events_alone_is_complete_in_the_end(
 
 
 def test_an_empty_page_that_a_link_led_to_settles_nothing(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     conversation = long_one(sandbox)
 
     def hollow(page: dict[str, Any], request: Request) -> None:
@@ -346,7 +346,7 @@ def test_a_server_that_ignores_start_id_brings_nothing_twice(serve: Serve, tmp_p
 
 
 def test_events_in_the_wrong_order_leave_no_hole_when_their_list_fails(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     conversation = long_one(sandbox)
 
     def backwards(request: Request) -> Request:
@@ -370,7 +370,7 @@ def test_events_in_the_wrong_order_leave_no_hole_when_their_list_fails(serve: Se
 
 def test_a_list_in_the_wrong_order_that_fails_twice_is_stored_once(serve: Serve, tmp_path: Path) -> None:
     """First from its end, then from its beginning: what lies between comes with the third run."""
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     conversation = long_one(sandbox)
 
     def late(request: Request) -> bool:
@@ -401,7 +401,7 @@ def unlinked(page: dict[str, Any], _request: Request) -> None:
 
 @pytest.mark.parametrize("name", ["/v1/conversations", "/members", "/v1/users"])
 def test_a_short_page_without_a_link_is_no_end(name: str, serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=45)
+    sandbox = serve(conversations=24)
     world = sandbox.world
     if name == "/members":
         each = max(map(world.conversation, world.ordinals), key=lambda one: len(one.members))
@@ -456,13 +456,13 @@ def test_a_full_page_that_is_all_there_is_is_complete(few: int, empty: int, serv
 
 
 def test_short_pages_of_events_without_a_link_are_gone_on_with_by_their_ids(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     alter(sandbox, "/events", unlinked, ask=smaller)
     agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 def test_a_server_that_repeats_its_short_page_is_told(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     conversation = long_one(sandbox)
     alter(sandbox, f"{conversation}/events", unlinked, ask=lambda request: unheard("start_id")(smaller(request)))
     report = run(sandbox, tmp_path)
@@ -498,7 +498,7 @@ def test_pages_that_tell_how_many_records_they_have_are_complete(
     ask: Callable[[Request], Request], serve: Serve, tmp_path: Path
 ) -> None:
     """`page_size` may be the number of records (contract 2.1): a last page is no sign of a lost link."""
-    sandbox = serve(conversations=45)
+    sandbox = serve(conversations=24)
 
     def count(page: dict[str, Any], _request: Request) -> None:
         found = page["_embedded"]
@@ -514,7 +514,7 @@ def test_pages_that_tell_how_many_records_they_have_are_complete(
 
 def test_ids_as_text_are_ids(serve: Serve, tmp_path: Path) -> None:
     """A last, full page whose highest id is a text ends where it says."""
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=6)
     conversation = long_one(sandbox)
 
     def written(page: dict[str, Any], _request: Request) -> None:
@@ -530,7 +530,7 @@ def test_ids_as_text_are_ids(serve: Serve, tmp_path: Path) -> None:
     report = run(sandbox, tmp_path)
     assert (report.status, report.pending) == ("complete", {})
     assert mark(tmp_path, conversation).last_event == 100
-    assert run(sandbox, tmp_path).requests == 31
+    assert run(sandbox, tmp_path).requests == 1 + 6
 
 
 # -- the same record twice

@@ -62,7 +62,7 @@ def without(sandbox: Sandbox, conversation: str, lost: range) -> None:
 
 
 def test_a_full_run_fills_holes_and_adds_nothing_else(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=40)
+    sandbox = serve(conversations=8)
     conversation = long_one(sandbox)
     without(sandbox, conversation, range(20, 90))
     export(client_of(sandbox), tmp_path, rate=0)
@@ -81,7 +81,7 @@ def test_a_full_run_fills_holes_and_adds_nothing_else(serve: Serve, tmp_path: Pa
     after = heights(tmp_path)
     again = export(client_of(sandbox), tmp_path, rate=0, full=True).report
     assert (again.already_stored, again.tables.get("events", 0)) == (truth.events, 0)
-    assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 40
+    assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 8
     assert heights(tmp_path) == after
 
 
@@ -89,7 +89,7 @@ def test_a_full_run_fills_holes_and_adds_nothing_else(serve: Serve, tmp_path: Pa
 @pytest.mark.parametrize("tables", [None, "leg_statuses,hangups,transcripts,conversations"])
 def test_odd_events_are_there_once(options: dict[str, Any], tables: str | None, serve: Serve, tmp_path: Path) -> None:
     """Events without an id, too: their bodies tell."""
-    sandbox = serve(conversations=60, **options)
+    sandbox = serve(conversations=24, **options)
     first = export(client_of(sandbox), tmp_path, rate=0, tables=tables)
     before = heights(tmp_path)
     assert tables or not options.get("broken") or first.dataset["events"]["event_id"].isna().any()
@@ -129,7 +129,7 @@ def test_events_changed_in_place_are_counted_and_stay_as_they_were(serve: Serve,
 
 
 def test_a_full_run_that_fails_half_way_moves_no_watermark_back(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=40)
+    sandbox = serve(conversations=8)
     conversation = long_one(sandbox)
     without(sandbox, conversation, range(20, 30))
     export(client_of(sandbox), tmp_path, rate=0)
@@ -143,31 +143,31 @@ def test_a_full_run_that_fails_half_way_moves_no_watermark_back(serve: Serve, tm
         export(client_of(sandbox), tmp_path, rate=0, full=True)
     sandbox._scripts.clear()
     assert heights(tmp_path)["events"] == sandbox.truth().events, "its first page filled the hole"
-    assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 40
+    assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 8
     agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, full=True)), sandbox.truth())
     heights(tmp_path)
     whole(tmp_path)
 
 
 def test_an_answer_of_yesterday_moves_no_watermark_back(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=40)
+    sandbox = serve(conversations=8)
     conversation = long_one(sandbox)
     export(client_of(sandbox), tmp_path, rate=0)
     before = heights(tmp_path)
     stale = msgspec.json.encode({"id": conversation, "sequence_number": 3, "state": "ACTIVE"})
     sandbox.script(lambda request: request.path.endswith(conversation), Reply(200, stale))
     export(client_of(sandbox), tmp_path, rate=0)
-    assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 40
+    assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 8
     assert heights(tmp_path) == before
 
 
 def test_a_bounded_run_hides_nothing_from_a_later_one(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=40)
+    sandbox = serve(conversations=20)
     world = sandbox.world
-    middle = datetime.fromtimestamp(world.head(20).created / 1000, UTC) - timedelta(seconds=30)
+    middle = datetime.fromtimestamp(world.head(10).created / 1000, UTC) - timedelta(seconds=30)
     early, late = (
         next(each.id for each in map(world.conversation, part) if each.state == "ACTIVE" and each.sequence_number > 5)
-        for part in (range(20), range(20, 40))
+        for part in (range(10), range(10, 20))
     )
 
     def said(conversation: str) -> None:
@@ -180,7 +180,7 @@ def test_a_bounded_run_hides_nothing_from_a_later_one(serve: Serve, tmp_path: Pa
         said(early)
         said(late)
         done = export(client_of(sandbox), tmp_path, rate=0, lookback=week, **bounds)
-        assert 0 < done.report.listed < 40
+        assert 0 < done.report.listed < 20
         assert done.report.swept_at is None, "a part is no sweep"
     said(early)
     with_bound = export(client_of(sandbox), tmp_path, rate=0, full=True, since=middle)
@@ -188,13 +188,13 @@ def test_a_bounded_run_hides_nothing_from_a_later_one(serve: Serve, tmp_path: Pa
     done = export(client_of(sandbox), tmp_path, rate=0, lookback=week)
     agree(contents_of(done), sandbox.truth())
     assert done.report.swept_at == done.report.started_at[:19] + "Z" or done.report.swept_at == done.report.started_at
-    assert done.report.requests == 1 + 40 + 2
+    assert done.report.requests == 1 + 20 + 2
     heights(tmp_path)
     whole(tmp_path)
 
 
 def test_holdings_are_those_of_the_files(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=30)
+    sandbox = serve(conversations=9)
     export(client_of(sandbox), tmp_path, rate=0)
     with httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers()) as http:
         body = {"type": "message", "body": {"message_type": "text", "text": "later"}}
