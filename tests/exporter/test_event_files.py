@@ -231,7 +231,8 @@ def test_what_is_before_the_damage_is_read(size: int, tmp_path: Path) -> None:
     cases = [
         (f"{name}, then {padding[:4]!r}", packed[name] + padding, len(rows), True)
         for name in ("gzip", "bz2")
-        for padding in (bytes(512), bytes(9000), b"\n", b"\r\n \n")
+        # What follows a large file is as what follows a small one.
+        for padding in ((bytes(9000),) if size > 10**6 else (bytes(512), bytes(9000), b"\n", b"\r\n \n"))
     ]
     cases += [
         ("NULs inside", gzip.compress(whole[:1000]) + bytes(600) + gzip.compress(whole[1000:]), len(rows), True),
