@@ -126,8 +126,7 @@ def test_legs_that_a_webhook_gave_before_the_list_are_covered_by_the_list(tmp_pa
             for call in sandbox.truth().calls
         }
         found = {
-            folder: coverage(client, folder, since=FIRST - 9 * DAY, until=FIRST + 9 * DAY)
-            for folder in (out, small)
+            folder: coverage(client, folder, since=FIRST - 9 * DAY, until=FIRST + 9 * DAY) for folder in (out, small)
         }
     assert {"covered", "covered_live"} <= set(expected.values())
     for folder, told in found.items():
